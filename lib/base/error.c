@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "base/cc.h"
+#include "weir/base.h"
+#include "weir/version.h"
+
+/* In the order of the list in weir/base.h. */
+static const struct {
+	int error;
+	const char *text;
+} texts[] = {
+	{ 0, "no error" },
+	{ EAGAIN, "would have to wait" },
+	{ ETIMEDOUT, "the deadline passed" },
+	{ EINTR, "interrupted by a signal handler" },
+	{ EPIPE, "the other side is closed" },
+	{ ESHUTDOWN, "the object was shut down" },
+	{ EBUSY, "another process owns this end" },
+	{ EMSGSIZE, "the message does not fit" },
+	{ EBADMSG, "the shared memory is damaged; the object is poisoned" },
+	{ EPROTO, "the segment has a layout that this library does not know" },
+	{ EOPNOTSUPP, "this end does not go in that direction" },
+	{ EINVAL, "invalid argument" },
+};
+
+const char *weir_strerror(int error)
+{
+	const char *text;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+		if (texts[i].error == error || texts[i].error == -error)
+			return texts[i].text;
+	/* strerrordesc_np() gives a constant, where strerror() may format into a static buffer. */
+	text = strerrordesc_np(error < 0 ? -error : error);
+	return text ? text : "unknown error";
+}
+
+const char *weir_version(void)
+{
+	return WEIR_VERSION;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* All of weir. */
+#ifndef WEIR_H
+#define WEIR_H
+
+#include <weir/base.h>
+#include <weir/pipe.h>
+#include <weir/version.h>
+
+#endif

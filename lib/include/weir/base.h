@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all weir objects share: deadlines, flags, errors.
+ *
+ * Errors. A call returns 0 or a count, or a negative errno value; errno itself is never written.
+ * weir_strerror() explains each of them in weir's terms.
+ *
+ *	-EAGAIN		would have to wait, and the deadline is 0
+ *	-ETIMEDOUT	the deadline passed
+ *	-EINTR		a signal handler ran, and WEIR_INTR was given
+ *	-EPIPE		the other side is closed (receiving: and all it sent has been received)
+ *	-ESHUTDOWN	somebody shut the object down
+ *	-EBUSY		another process owns this end
+ *	-EMSGSIZE	the message does not fit: the buffer, or the ring
+ *	-EBADMSG	the shared memory holds what no honest peer writes; the object is poisoned
+ *	-EPROTO		the segment has a layout that this library does not know
+ *	-EOPNOTSUPP	this end does not go in that direction
+ *	-EINVAL		the caller's mistake
+ *	-ENOMEM, -EMFILE, -ENFILE, -EFBIG, ...	the kernel's, passed on
+ *
+ * Deadlines. Every call that can wait ends in a deadline: a point in time in nanoseconds of
+ * CLOCK_MONOTONIC. 0 (as any time in the past) tries and does not sleep, WEIR_FOREVER waits
+ * without end. weir_after() makes one from a duration.
+ */
+#ifndef WEIR_BASE_H
+#define WEIR_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEIR_PUBLIC __attribute__((visibility("default")))
+
+/** A deadline that never comes. */
+#define WEIR_FOREVER INT64_MAX
+
+/** Flags of calls; a call names those that it takes, any other bit is -EINVAL. */
+#define WEIR_MORE	(UINT32_C(1) << 0)	/**< more follows at once: publish later, together */
+#define WEIR_INTR	(UINT32_C(1) << 1)	/**< return -EINTR when a signal handler has run */
+#define WEIR_NOSPIN	(UINT32_C(1) << 2)	/**< when waiting, sleep at once instead of spinning first */
+
+/** Events of the poll calls. */
+#define WEIR_IN		(UINT32_C(1) << 0)	/**< a receive would return something other than -EAGAIN */
+#define WEIR_OUT	(UINT32_C(1) << 1)	/**< a small send would return something other than -EAGAIN */
+#define WEIR_HUP	(UINT32_C(1) << 2)	/**< the other side is closed; reported unasked */
+
+/**
+ * The deadline that lies @nanoseconds from now.
+ *
+ * Saturates: a duration that is too long gives WEIR_FOREVER, a negative or zero one gives 0.
+ * Any thread; async-signal-safe; does not block.
+ */
+WEIR_PUBLIC int64_t weir_after(int64_t nanoseconds);
+
+/**
+ * A short English text for @error, which may be negative (as returned) or positive.
+ *
+ * The text is constant and must not be freed. Any thread; async-signal-safe; does not block.
+ */
+WEIR_PUBLIC const char *weir_strerror(int error);
+
+/** The version of the library that runs, as "MAJOR.MINOR.PATCH"; weir/version.h has the one compiled against. */
+WEIR_PUBLIC const char *weir_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

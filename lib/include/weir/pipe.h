@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pipe: messages between two ends, through shared memory.
+ *
+ *	struct weir_end *ends[2];
+ *	weir_pipe(ends, NULL);
+ *	if (fork() == 0) {
+ *		weir_pipe_close(ends[0]);
+ *		weir_pipe_send(ends[1], "hello", 5, 0, WEIR_FOREVER);
+ *		_exit(0);
+ *	}
+ *	weir_pipe_close(ends[1]);
+ *	weir_pipe_recv(ends[0], buffer, sizeof(buffer), 0, WEIR_FOREVER, &size);
+ *
+ * Messages keep their boundaries and their order; a message of zero bytes is a message. A message
+ * that weir_pipe_send() has accepted is in shared memory: the sender may exit, or be killed, and it
+ * is still received.
+ *
+ * Each end is one end of a pipe(2) in these respects: a forked child has it too and need not call
+ * anything to use it; the other side sees the end closed once the last copy in any process is
+ * closed or its holder is dead.
+ *
+ * An end has one owner for each direction. The first process that sends on it owns its sending
+ * side, the first that receives on it owns its receiving side, until that process closes the end,
+ * hands it over or is dead. Another process gets -EBUSY meanwhile, and then takes over without a
+ * message lost or doubled. The threads of the owner may share the end.
+ *
+ * No call here is async-signal-safe, and no call is a cancellation point.
+ */
+#ifndef WEIR_PIPE_H
+#define WEIR_PIPE_H
+
+#include <weir/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One end of a pipe. Opaque; made by weir_pipe(), freed by weir_pipe_close(). */
+struct weir_end;
+
+/** Flags of struct weir_pipe_options. */
+#define WEIR_PIPE_ONEWAY	(UINT32_C(1) << 0)	/**< ends[0] only receives, ends[1] only sends */
+#define WEIR_PIPE_LATENCY	(UINT32_C(1) << 1)	/**< never wait for a backlog, not even in a stream */
+#define WEIR_PIPE_THROUGHPUT	(UINT32_C(1) << 2)	/**< wait for a backlog whenever the receiver runs dry */
+
+/** The bytes of a ring when the options do not say: 256 KiB for each direction. */
+#define WEIR_PIPE_CAPACITY	(UINT64_C(256) << 10)
+
+/** How to make a pipe. Zero all that you do not set; NULL options are all zeros. */
+struct weir_pipe_options {
+	size_t size;		/**< sizeof(struct weir_pipe_options) */
+	uint32_t flags;		/**< WEIR_PIPE_* */
+	uint32_t reserved;	/**< 0 */
+	uint64_t capacity;	/**< bytes of the ring of each direction, rounded up to a power of two
+				     and to a page; 0 is WEIR_PIPE_CAPACITY; at most 1 TiB */
+};
+
+/** A message of the batch calls. */
+struct weir_msg {
+	void *data;		/**< its bytes; a send only reads them */
+	size_t size;		/**< sending: how many bytes; receiving: set to the size of the message */
+	size_t room;		/**< receiving: how many bytes data can take; ignored by a send */
+};
+
+/**
+ * Make a pipe; @ret_ends[0] and @ret_ends[1] are its two ends.
+ *
+ * @options	NULL for a duplex pipe of 256 KiB a direction that adapts itself
+ * Each end belongs to the caller, who frees it with weir_pipe_close(). Costs 11 descriptors in
+ * the process that makes it, 8 once the other end is closed. Any thread. Does not block.
+ *
+ * Returns 0, or -EINVAL (unknown flags, both WEIR_PIPE_LATENCY and WEIR_PIPE_THROUGHPUT, a size or
+ * capacity out of range), -ENOMEM, -EMFILE, -ENFILE, -ENOSPC, -EFBIG (RLIMIT_FSIZE), -ENOSYS.
+ */
+WEIR_PUBLIC int weir_pipe(struct weir_end *ret_ends[2], const struct weir_pipe_options *options);
+
+/**
+ * Send one message of @size bytes; waits for room until @deadline.
+ *
+ * @flags	WEIR_MORE, WEIR_INTR, WEIR_NOSPIN
+ * With WEIR_MORE the message is accepted but the other side may see it only with the next message
+ * sent without it, by weir_pipe_flush() or when an eighth of the ring has been filled; if the
+ * sender dies before, it is lost. Any thread of the process that owns the sending side; the first
+ * to send becomes the owner.
+ *
+ * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: not sent; -EPIPE: the other side is closed; noticed at
+ * once after weir_pipe_close(), within 64 messages or 10 ms after a kill; -ESHUTDOWN; -EBUSY;
+ * -EMSGSIZE: larger than the ring can ever hold (capacity - 16 bytes); -EOPNOTSUPP; -EBADMSG; -EINVAL.
+ */
+WEIR_PUBLIC int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t flags,
+			       int64_t deadline);
+
+/**
+ * Send the @count messages of @messages, published together; waits for room until @deadline.
+ *
+ * @flags	WEIR_MORE, WEIR_INTR, WEIR_NOSPIN
+ * Otherwise as weir_pipe_send(). When all do not fit, those that do are published and the call
+ * waits for room for the rest.
+ *
+ * Returns how many were sent: all, or fewer if something ended the call after the first; or, if
+ * none was sent, an error of weir_pipe_send().
+ */
+WEIR_PUBLIC int weir_pipe_send_batch(struct weir_end *end, const struct weir_msg *messages,
+				     size_t count, uint32_t flags, int64_t deadline);
+
+/**
+ * Publish what was sent with WEIR_MORE. Does not block.
+ *
+ * Returns 0 (also if there was nothing), or -EBUSY, -EOPNOTSUPP, -EINVAL.
+ */
+WEIR_PUBLIC int weir_pipe_flush(struct weir_end *end);
+
+/**
+ * Receive one message into @buffer, which can take @size bytes; waits for one until @deadline.
+ *
+ * @flags	WEIR_INTR, WEIR_NOSPIN
+ * @ret_size	the size of the message; may be NULL
+ * While messages stream in faster than the two processors can pass them on one by one, a call that
+ * finds none may wait a few microseconds for several, also when @deadline is 0: see
+ * WEIR_PIPE_LATENCY. Any thread of the process that owns the receiving side; the first to receive
+ * becomes the owner.
+ *
+ * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: nothing there; -EMSGSIZE: the message is larger than
+ * @size, is still there, and @ret_size tells its size; -EPIPE: all has been received and the other
+ * side is closed or dead; -ESHUTDOWN: all has been received and the pipe was shut down; -EBUSY;
+ * -EOPNOTSUPP; -EBADMSG; -EINVAL.
+ */
+WEIR_PUBLIC int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags,
+			       int64_t deadline, size_t *ret_size);
+
+/**
+ * Receive up to @count messages; waits for the first until @deadline, then takes what is there.
+ *
+ * @messages	data and room say where to; size is set
+ * @flags	WEIR_INTR, WEIR_NOSPIN
+ * A message that does not fit its room ends the batch before it.
+ *
+ * Returns how many were received, at least one; or an error of weir_pipe_recv(), where for
+ * -EMSGSIZE messages[0].size tells the size needed.
+ */
+WEIR_PUBLIC int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t count,
+				     uint32_t flags, int64_t deadline);
+
+/**
+ * Wait until one of @events holds, without consuming anything.
+ *
+ * @events	WEIR_IN, WEIR_OUT or both; WEIR_HUP is reported unasked; 0 waits for WEIR_HUP alone
+ * @flags	WEIR_INTR, WEIR_NOSPIN
+ * @ret_events	which hold
+ * An owner stays one, but a process that was none does not become one: another may receive what
+ * this call has seen. WEIR_OUT means room for a message of 64 bytes.
+ *
+ * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: none holds; -EBUSY, -EOPNOTSUPP, -EBADMSG, -EINVAL.
+ */
+WEIR_PUBLIC int weir_pipe_poll(struct weir_end *end, uint32_t events, uint32_t flags,
+			       int64_t deadline, uint32_t *ret_events);
+
+/**
+ * A descriptor that is readable (POLLIN) while a receive would not return -EAGAIN.
+ *
+ * For poll(2), epoll(7) (level triggered) and event loops; never read from it, write to it or
+ * close it: it belongs to the end and is closed with it. After it has shown readable, receive until
+ * -EAGAIN. At most one wake-up in a row is for nothing. Asking for it the first time takes about
+ * 0.1 ms, and from then on the other side's sends cost a full fence each.
+ *
+ * Returns the descriptor, or -EOPNOTSUPP, -EINVAL.
+ */
+WEIR_PUBLIC int weir_pipe_fd(struct weir_end *end);
+
+/**
+ * Give up ownership of both sides of the end, so that another process that has it can take over.
+ *
+ * What was sent with WEIR_MORE is published first. Does not block, unless another thread is inside
+ * a call on this end: then until that call ends. Returns 0, also if this process owned nothing.
+ */
+WEIR_PUBLIC int weir_pipe_handover(struct weir_end *end);
+
+/**
+ * Shut the pipe down for everybody: every call on either end, in any process, that waits or comes
+ * later returns -ESHUTDOWN; a receive does so after what was sent before has been received.
+ *
+ * Any process that has the end, owner or not; any thread, also while others are inside calls. Does
+ * not block. A sleeping call wakes at once, or, in a race, within 20 ms. Returns 0 or -EINVAL.
+ */
+WEIR_PUBLIC int weir_pipe_shutdown(struct weir_end *end);
+
+/**
+ * Close this process's copy of the end and free it. NULL is allowed.
+ *
+ * What was sent with WEIR_MORE is published first. Threads that are inside a call on the end get
+ * -ESHUTDOWN, and close waits for them to leave; a call that begins after close is a mistake of the
+ * caller. Copies in other processes are not affected.
+ */
+WEIR_PUBLIC void weir_pipe_close(struct weir_end *end);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A segment: a sealed memfd with a header, lane controls and rings, and this process's mapping.
+ *
+ * The memory is allocated before the segment is given out: what can fail fails in segment_create(),
+ * not as a SIGBUS at the first touch. Sealed against shrinking, growing and further seals.
+ */
+#ifndef WEIR_MEM_SEGMENT_H
+#define WEIR_MEM_SEGMENT_H
+
+#include <stdint.h>
+
+#include "mem/layout.h"
+
+#define SEGMENT_LANES_MAX 2
+
+struct segment {
+	int fd;
+	uint32_t lanes;
+	uint64_t capacity;	/* of each ring; private copy, as all geometry */
+	void *front;		/* header and lane controls */
+	size_t front_size;
+	uint8_t *rings[SEGMENT_LANES_MAX];	/* each mapped twice: 2 * capacity bytes */
+};
+
+/* A new segment for a pipe of @lanes lanes. @capacity is a power of two and a multiple of the page. */
+int segment_create(struct segment *s, uint32_t lanes, uint64_t capacity);
+
+/* Undo. Harmless on a segment whose creation failed. */
+void segment_destroy(struct segment *s);
+
+struct weir_lane_control *segment_lane(const struct segment *s, uint32_t lane);
+
+#endif

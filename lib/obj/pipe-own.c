@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who owns a side of a lane.
+ *
+ * Positions are private to the process that uses a side, so only one process may. Ownership is a
+ * lock of the kernel on a byte of the memfd, which is free again the moment its holder ends; a
+ * forked child does not inherit it. The word "owner" in shared memory is written under that lock.
+ * A free lock with a living owner's name in the word means that the process closed our descriptor
+ * without knowing what it was: it may still be writing, so its side is not taken.
+ *
+ * A crash between the lock and the word leaves the old name, of a process that is gone, or 0;
+ * between the word and the binding, our own name and a free lock. Each is taken over.
+ */
+#include "obj/pipe.h"
+
+#include <errno.h>
+
+#include "sys/sys.h"
+#include "wait/live.h"
+
+static uint64_t lock_offset(uint32_t lane, enum pipe_role role)
+{
+	return LOCK_OFFSET + 2 * lane + role;
+}
+
+static int take(const struct weir_end *end, struct weir_side *side, uint64_t offset)
+{
+	int fd = end->core->segment.fd;
+	uint64_t self = live_self(), owner;
+	int result = sys_lock(fd, offset);
+
+	if (result < 0)
+		return result == -EAGAIN ? -EBUSY : result;
+	/* order: OWNER acquire, from give(): the positions the last owner left. */
+	owner = load_acquire(&side->owner);
+	if (owner != 0 && owner != self && !live_gone(owner)) {
+		sys_unlock(fd, offset);
+		return -EBUSY;
+	}
+	/* relaxed: the word is for those who come when we are gone; the kernel's lock orders the rest */
+	store_relaxed(&side->owner, self);
+	return 0;
+}
+
+static void give(const struct weir_end *end, struct weir_side *side, uint64_t offset)
+{
+	/* order: OWNER release, to take(). */
+	store_release(&side->owner, 0);
+	sys_unlock(end->core->segment.fd, offset);
+}
+
+struct parking pipe_parking(const struct weir_end *end, enum pipe_role role)
+{
+	uint32_t lane = role == ROLE_WRITER ? end->tx_lane : end->rx_lane;
+	struct weir_lane_control *control = segment_lane(&end->core->segment, lane);
+	const int *bells = &end->core->bells[2 * lane];
+
+	return (struct parking){
+		.mine = role == ROLE_WRITER ? &control->writer : &control->reader,
+		.peer = role == ROLE_WRITER ? &control->reader : &control->writer,
+		.my_bell = bells[role],
+		.peer_bell = bells[1 - role],
+		.line = end->line_in,
+	};
+}
+
+static struct lane lane_of(const struct weir_end *end, uint32_t index)
+{
+	const struct segment *s = &end->core->segment;
+	struct weir_lane_control *control = segment_lane(s, index);
+
+	return (struct lane){
+		.ring = s->rings[index],
+		.mask = s->capacity - 1,
+		.writer = &control->writer,
+		.reader = &control->reader,
+	};
+}
+
+int pipe_bind_tx(struct weir_end *end)
+{
+	struct pipe_tx *tx = end->tx;
+	struct parking *park = &tx->side.park;
+	int result;
+
+	*park = pipe_parking(end, ROLE_WRITER);
+	result = take(end, park->mine, lock_offset(end->tx_lane, ROLE_WRITER));
+	if (result < 0)
+		return result;
+	park_init(park);
+	tx->lane.lane = lane_of(end, end->tx_lane);
+	tx->armed_seen = 0;
+	result = lane_tx_take_over(&tx->lane);
+	if (result < 0) {
+		give(end, park->mine, lock_offset(end->tx_lane, ROLE_WRITER));
+		return pipe_poison(park);
+	}
+	tx->side.bound = true;
+	return 0;
+}
+
+int pipe_bind_rx(struct weir_end *end)
+{
+	struct pipe_rx *rx = end->rx;
+	struct parking *park = &rx->side.park;
+	int result;
+
+	*park = pipe_parking(end, ROLE_READER);
+	result = take(end, park->mine, lock_offset(end->rx_lane, ROLE_READER));
+	if (result < 0)
+		return result;
+	park_init(park);
+	rx->lane.lane = lane_of(end, end->rx_lane);
+	rx->backlog = (struct backlog){
+		.mode = end->flags & WEIR_PIPE_LATENCY ? BACKLOG_NEVER :
+			end->flags & WEIR_PIPE_THROUGHPUT ? BACKLOG_ALWAYS : BACKLOG_OFF,
+	};
+	rx->armed_at = UINT64_MAX;
+	result = lane_rx_take_over(&rx->lane);
+	if (result < 0) {
+		give(end, park->mine, lock_offset(end->rx_lane, ROLE_READER));
+		return pipe_poison(park);
+	}
+	rx->backlog.window_start = rx->backlog.waited_at = rx->lane.head;
+	rx->side.bound = true;
+	return 0;
+}
+
+void pipe_release_tx(struct weir_end *end)
+{
+	struct pipe_tx *tx = end->tx;
+
+	if (!tx->side.bound)
+		return;
+	pipe_tx_flush(end);
+	tx->side.bound = false;
+	give(end, tx->side.park.mine, lock_offset(end->tx_lane, ROLE_WRITER));
+}
+
+void pipe_release_rx(struct weir_end *end)
+{
+	struct pipe_rx *rx = end->rx;
+
+	if (!rx->side.bound)
+		return;
+	pipe_rx_publish(rx);
+	rx->side.bound = false;
+	give(end, rx->side.park.mine, lock_offset(end->rx_lane, ROLE_READER));
+}
+
+int pipe_poison(struct parking *p)
+{
+	or_relaxed(&p->mine->events, EVENTS_POISONED);	/* relaxed: the bit stands for itself */
+	park_wake_peer(p);
+	park_wake_own(p);
+	return -EBADMSG;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting for an end to become ready, without consuming anything.
+ *
+ * A poll may wait for both lanes at once, which no single futex can: it announces itself as a deep
+ * sleeper on each lane and sleeps in ppoll() on their bells and the line.
+ */
+#include "obj/pipe.h"
+
+#include <errno.h>
+
+#include "sys/sys.h"
+#include "wait/live.h"
+
+#define POLL_FLAGS	(WEIR_INTR | WEIR_NOSPIN)
+#define POLL_EVENTS	(WEIR_IN | WEIR_OUT | WEIR_HUP)
+/* WEIR_OUT: room for a message of this size, or for the largest if that is less. */
+#define POLL_ROOM	64
+#define SPIN_TURNS	32
+
+struct poll {
+	struct weir_end *end;
+	uint32_t wanted;
+	struct pipe_rx *rx;	/* that we have the turn of, or NULL */
+	struct pipe_tx *tx;
+};
+
+/* What ended besides: events to report with an error of a side. */
+static uint32_t ended(int error, uint32_t event)
+{
+	if (error == 0)
+		return 0;
+	return error == -EPIPE ? event | WEIR_HUP : event;
+}
+
+static uint32_t look_in(struct poll *p)
+{
+	if (!p->rx)
+		return 0;
+	if (lane_rx_look(&p->rx->lane) != 0)
+		return WEIR_IN;
+	return ended(park_check(&p->rx->side.park), WEIR_IN);
+}
+
+static uint32_t look_out(struct poll *p)
+{
+	if (!p->tx)
+		return 0;
+	if (lane_tx_refresh(&p->tx->lane) < 0 || lane_tx_fits(&p->tx->lane, POLL_ROOM))
+		return WEIR_OUT | ended(park_check(&p->tx->side.park), WEIR_OUT);
+	return ended(park_check(&p->tx->side.park), WEIR_OUT);
+}
+
+static uint32_t look(struct poll *p)
+{
+	return (look_in(p) | look_out(p)) & (p->wanted | WEIR_HUP);
+}
+
+static void announce(struct parking *p, uint32_t stage)
+{
+	/* order: WAIT, announced before the last look; see park.c */
+	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
+}
+
+static void announce_all(struct poll *p, uint32_t stage)
+{
+	if (p->rx)
+		announce(&p->rx->side.park, stage);
+	if (p->tx) {
+		/* relaxed: read by a reader that has seen the announcement, which is stored after it */
+		store_relaxed(&p->tx->side.park.mine->need, lane_record_size(POLL_ROOM));
+		announce(&p->tx->side.park, stage);
+	}
+}
+
+/* One sleep, until @until at most. -EINTR or 0. */
+static int sleep_once(struct poll *p, int64_t until)
+{
+	struct pollfd fds[3] = {
+		{ .fd = p->rx ? p->rx->side.park.my_bell : -1, .events = POLLIN },
+		{ .fd = p->tx ? p->tx->side.park.my_bell : -1, .events = POLLIN },
+		{ .fd = p->end->line_in, .events = 0 },
+	};
+	int result = sys_poll(fds, ARRAY_LENGTH(fds), until);
+
+	for (int i = 0; result > 0 && i < 2; i++)
+		if (fds[i].revents)
+			sys_event_clear(fds[i].fd);
+	if (result > 0 && fds[2].revents) {
+		if (p->rx)
+			p->rx->side.park.hung_up = true;
+		if (p->tx)
+			p->tx->side.park.hung_up = true;
+	}
+	return result == -EINTR ? -EINTR : 0;
+}
+
+static bool closing(const struct poll *p)
+{
+	return (p->rx && turn_closing(&p->rx->side.turn)) || (p->tx && turn_closing(&p->tx->side.turn));
+}
+
+static int spin(struct poll *p, int64_t deadline, uint32_t *ret_events)
+{
+	int64_t until = clock_cap(deadline, clock_now(), PARK_SPIN_NS);
+
+	do {
+		for (int i = 0; i < SPIN_TURNS; i++) {
+			*ret_events = look(p);
+			if (*ret_events)
+				return 0;
+			cpu_relax();
+		}
+	} while (clock_now() < until);
+	return -EAGAIN;
+}
+
+static int sleep_until_ready(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
+{
+	int64_t slice = PARK_FIRST_NS;	/* short at first, as in park.c */
+	int result = 0;
+
+	for (;;) {
+		int64_t now = clock_now();
+
+		*ret_events = look(p);
+		if (*ret_events)
+			return 0;
+		if (closing(p))
+			return -ESHUTDOWN;
+		if (result == -EINTR && (flags & WEIR_INTR))
+			return result;
+		if (now >= deadline)
+			return -ETIMEDOUT;
+		result = sleep_once(p, clock_cap(deadline, now, slice));
+		slice = slice < PARK_DEEP_NS ? PARK_DEEP_NS : slice < 60 * NS_PER_S ? 2 * slice : slice;
+	}
+}
+
+static int poll_end(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
+{
+	struct parking *park = p->rx ? &p->rx->side.park : &p->tx->side.park;
+	int result;
+
+	*ret_events = look(p);
+	if (*ret_events)
+		return 0;
+	if (deadline <= 0)
+		return -EAGAIN;
+	if (!(flags & WEIR_NOSPIN) && park->may_spin && spin(p, deadline, ret_events) == 0)
+		return 0;
+	announce_all(p, WAIT_DEEP);
+	result = sleep_until_ready(p, flags, deadline, ret_events);
+	announce_all(p, WAIT_AWAKE);
+	return result;
+}
+
+/* A process that only polls does not become the owner. */
+static int poll_with_tx(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
+{
+	bool locked, owned = p->end->tx && p->end->tx->side.bound;
+	int result;
+
+	if (!(p->wanted & WEIR_OUT) && p->rx)
+		return poll_end(p, flags, deadline, ret_events);
+	result = pipe_enter_tx(p->end, flags, deadline, &locked);
+	if (result < 0)
+		return result;
+	p->tx = p->end->tx;
+	result = poll_end(p, flags, deadline, ret_events);
+	if (!owned)
+		pipe_release_tx(p->end);
+	turn_give(&p->end->tx->side.turn, locked);
+	return result;
+}
+
+static int poll_with_rx(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
+{
+	bool locked, owned = p->end->rx && p->end->rx->side.bound;
+	int result;
+
+	if (!(p->wanted & WEIR_IN) && p->end->tx)
+		return poll_with_tx(p, flags, deadline, ret_events);
+	result = pipe_enter_rx(p->end, flags, deadline, &locked);
+	if (result < 0)
+		return result;
+	p->rx = p->end->rx;
+	if (p->rx->lane.head != p->rx->lane.published)
+		pipe_rx_publish(p->rx);
+	result = poll_with_tx(p, flags, deadline, ret_events);
+	if (!owned)
+		pipe_release_rx(p->end);
+	turn_give(&p->end->rx->side.turn, locked);
+	return result;
+}
+
+int weir_pipe_poll(struct weir_end *end, uint32_t events, uint32_t flags, int64_t deadline,
+		   uint32_t *ret_events)
+{
+	struct poll p = { .end = end, .wanted = events };
+
+	if (!end || !ret_events || (events & ~POLL_EVENTS) || (flags & ~POLL_FLAGS))
+		return -EINVAL;
+	if (((events & WEIR_IN) && !end->rx) || ((events & WEIR_OUT) && !end->tx))
+		return -EOPNOTSUPP;
+	return poll_with_rx(&p, flags, deadline, ret_events);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Receiving from a pipe. */
+#include "obj/pipe.h"
+
+#include <errno.h>
+
+#include "sys/sys.h"
+
+#define RECV_FLAGS (WEIR_INTR | WEIR_NOSPIN)
+
+/* How much must be free before a shallow sleeper among the writers is woken: a wake per message is dear. */
+static uint64_t worth_a_wake(const struct pipe_rx *rx, uint32_t stage)
+{
+	uint64_t part = stage == WAIT_SHALLOW ? lane_capacity(&rx->lane.lane) / 4 : 0;
+	/* relaxed: the writer stored it before the announcement that we have read */
+	uint64_t need = load_relaxed(&rx->side.park.peer->need);
+
+	return need > part ? need : part;
+}
+
+/* The writer waits: tell it what is free, and wake it when that is enough, or when we have run dry. */
+static void answer_writer(struct pipe_rx *rx, bool dry)
+{
+	struct parking *p = &rx->side.park;
+	/* relaxed: see park_notify() */
+	uint32_t wait = load_relaxed(&p->peer->wait);
+	uint32_t stage = wait & WAIT_STAGE_MASK;
+	uint64_t room;
+
+	if (wait == p->answered)
+		return;
+	room = lane_capacity(&rx->lane.lane) - RECORD_HEADER - lane_rx_backlog(&rx->lane);
+	if (dry || stage == WAIT_AWAKE || room >= worth_a_wake(rx, stage))
+		park_answer(p, wait);
+}
+
+static COLD void release_room(struct pipe_rx *rx)
+{
+	lane_rx_publish(&rx->lane);
+	answer_writer(rx, false);
+}
+
+void pipe_rx_publish(struct pipe_rx *rx)
+{
+	if (rx->lane.head != rx->lane.published)
+		lane_rx_publish(&rx->lane);
+	answer_writer(rx, true);
+}
+
+/* A message has been received: say so, to ourselves each time, to the writer now and then. */
+static ALWAYS_INLINE void settle(struct pipe_rx *rx)
+{
+	struct parking *p = &rx->side.park;
+
+	lane_rx_settle(&rx->lane);
+	/* relaxed: see park_notify() */
+	if (unlikely(rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
+		     load_relaxed(&p->peer->wait) != p->answered))
+		release_room(rx);
+}
+
+/* Arm the exported descriptor anew, for it may still be readable for what we have received. */
+static void rearm(struct weir_end *end)
+{
+	struct pipe_rx *rx = end->rx;
+	struct weir_side *mine = rx->side.park.mine;
+	int level = end->core->levels[end->rx_lane];
+	/* relaxed: only we write it, but for the first time */
+	uint32_t armed = load_relaxed(&mine->armed);
+
+	if (armed == 0 || rx->armed_at == rx->lane.head)
+		return;
+	sys_event_clear(level);
+	armed = armed + 1 != 0 ? armed + 1 : 1;
+	/* order: ARMED, before the last look; the writer stores the header before it reads this */
+	store_seq(&mine->armed, armed);
+	rx->armed_at = rx->lane.head;
+	if (lane_rx_look(&rx->lane))
+		sys_event_set(level);
+}
+
+static bool something_is_there(void *arg)
+{
+	const struct pipe_rx *rx = arg;
+
+	return lane_rx_look(&rx->lane) != 0;
+}
+
+/* The lane is empty: wait for a message. 0: there is one. */
+static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline)
+{
+	struct pipe_rx *rx = end->rx;
+	struct park_for what = { .look = something_is_there, .arg = rx, .turn = &rx->side.turn };
+	int result;
+
+	if (rx->lane.head != rx->lane.published)
+		pipe_rx_publish(rx);
+	if (backlog_dry(&rx->backlog, &rx->lane, rx->sends_seen != pipe_sends) && something_is_there(rx))
+		return 0;
+	rearm(end);
+	result = park_wait(&rx->side.park, &what, flags, deadline);
+	/* It may have come in the last moment, and what was sent before a close is still received. */
+	return something_is_there(rx) ? 0 : result;
+}
+
+/* Whether the next record can be one: its size, or -EBADMSG. */
+static ALWAYS_INLINE int64_t message_size(struct pipe_rx *rx, uint64_t header)
+{
+	if (likely(lane_header_valid(&rx->lane.lane, header)))
+		return (uint32_t)header;
+	return pipe_poison(&rx->side.park);
+}
+
+static ALWAYS_INLINE int recv_one(struct weir_end *end, void *buffer, size_t room, uint32_t flags,
+				  int64_t deadline, size_t *ret_size)
+{
+	struct pipe_rx *rx = end->rx;
+	uint64_t header = lane_rx_look(&rx->lane);
+	int64_t size;
+
+	while (unlikely(header == 0)) {
+		int result = await(end, flags, deadline);
+
+		if (result < 0)
+			return result;
+		header = lane_rx_look(&rx->lane);
+	}
+	size = message_size(rx, header);
+	if (unlikely(size < 0))
+		return (int)size;
+	if (ret_size)
+		*ret_size = (size_t)size;
+	if (unlikely((size_t)size > room))
+		return -EMSGSIZE;
+	copy_message(buffer, lane_rx_message(&rx->lane), (size_t)size);
+	lane_rx_step(&rx->lane, (uint64_t)size);
+	return 0;
+}
+
+int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags, int64_t deadline,
+		   size_t *ret_size)
+{
+	bool locked;
+	int result;
+
+	if (unlikely(!end || (!buffer && size > 0) || (flags & ~RECV_FLAGS)))
+		return -EINVAL;
+	result = pipe_enter_rx(end, flags, deadline, &locked);
+	if (unlikely(result < 0))
+		return result;
+	result = recv_one(end, buffer, size, flags, deadline, ret_size);
+	if (likely(result == 0)) {
+		settle(end->rx);
+		end->rx->sends_seen = pipe_sends;
+	}
+	turn_give(&end->rx->side.turn, locked);
+	return result;
+}
+
+/* After the first message: what is there, as long as it fits. How many in all. */
+static int recv_rest(struct pipe_rx *rx, struct weir_msg *messages, int count)
+{
+	for (int i = 1; i < count; i++) {
+		uint64_t header = lane_rx_look(&rx->lane);
+		struct weir_msg *m = &messages[i];
+		uint64_t size = (uint32_t)header;
+
+		if (header == 0 || !lane_header_valid(&rx->lane.lane, header) || size > m->room)
+			return i;
+		copy_message(m->data, lane_rx_message(&rx->lane), size);
+		lane_rx_step(&rx->lane, size);
+		m->size = size;
+	}
+	return count;
+}
+
+int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t count, uint32_t flags,
+			 int64_t deadline)
+{
+	bool locked;
+	int result;
+
+	if (unlikely(!end || !messages || count == 0 || count > INT32_MAX || (flags & ~RECV_FLAGS)))
+		return -EINVAL;
+	result = pipe_enter_rx(end, flags, deadline, &locked);
+	if (unlikely(result < 0))
+		return result;
+	result = recv_one(end, messages[0].data, messages[0].data ? messages[0].room : 0, flags,
+			  deadline, &messages[0].size);
+	if (likely(result == 0)) {
+		result = recv_rest(end->rx, messages, (int)count);
+		settle(end->rx);
+		end->rx->sends_seen = pipe_sends;
+	}
+	turn_give(&end->rx->side.turn, locked);
+	return result;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lane: a byte ring with one writer and one reader. No system calls, no allocation.
+ *
+ * The source of the idea that the record's own header says "complete" is the frame length of
+ * Aeron's log buffers; zeroing the next header instead of a lap number is due to the reader's need
+ * of a single word that says "nothing yet" whatever was there before.
+ *
+ * States of the ring between the reader's position h and the writer's position t (both count bytes
+ * since the beginning, free-running; t - h <= capacity - 8):
+ *
+ *	[h, t)		complete records
+ *	t		a zero word, always
+ *	behind it	left over bytes of the last lap, and whatever the writer is just writing
+ *
+ * Sending writes message, zero word behind, and then the header, last, with release (COMMIT). A
+ * batch writes all its records but for the first header, and then that: the reader, who stands
+ * before it, sees all or none.
+ *
+ * What a crash leaves. Before the header's store: nothing, the zero word still stands at t and the
+ * next writer begins there. After it: the record, also if the writer's exact position still names
+ * its beginning; the next writer walks over complete records to the zero word. A reader's position
+ * moves when it has copied the message out: until then the next reader finds it again.
+ *
+ * word			written by		read by
+ * record header	writer			reader (polled), next writer
+ * writer.position	writer			next writer; reader, rarely, to see how far ahead it is
+ * reader.position	reader			next reader
+ * reader.published	reader			writer, when it knows of no room
+ *
+ * Everything that is read from shared memory is read once and checked: headers against the space
+ * that can hold a record, positions against each other. What fails is -EBADMSG.
+ */
+#ifndef WEIR_RING_LANE_H
+#define WEIR_RING_LANE_H
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "base/atomic.h"
+#include "mem/layout.h"
+#include "ring/copy.h"
+
+/* The part of a lane that never changes, in private memory: a process's view of one ring. */
+struct lane {
+	uint8_t *ring;
+	uint64_t mask;		/* capacity - 1 */
+	struct weir_side *writer;
+	struct weir_side *reader;
+};
+
+/* The writer's private state. */
+struct lane_tx {
+	struct lane lane;
+	uint64_t tail;		/* where the next record begins */
+	uint64_t limit;		/* where it must end at the latest, as far as known */
+	uint64_t first;		/* where the first unpublished record begins; tail when there is none */
+	uint64_t first_header;	/* its header, kept back */
+};
+
+/* The reader's private state. */
+struct lane_rx {
+	struct lane lane;
+	uint64_t head;		/* where the next record begins */
+	uint64_t published;	/* what the writer was told last */
+};
+
+static ALWAYS_INLINE uint64_t lane_capacity(const struct lane *l)
+{
+	return l->mask + 1;
+}
+
+/* The largest message: its header and the zero word behind it take 16 bytes. */
+static ALWAYS_INLINE uint64_t lane_message_max(const struct lane *l)
+{
+	uint64_t most = lane_capacity(l) - 2 * RECORD_HEADER;
+
+	return most < UINT32_MAX ? most : UINT32_MAX;
+}
+
+static ALWAYS_INLINE uint64_t *lane_header(const struct lane *l, uint64_t position)
+{
+	return (uint64_t *)(void *)(l->ring + (position & l->mask));
+}
+
+static ALWAYS_INLINE uint64_t lane_record_size(uint64_t message_size)
+{
+	return RECORD_HEADER + ((message_size + 7) & ~UINT64_C(7));
+}
+
+/* Whether @header, a private copy, can be one. */
+static ALWAYS_INLINE bool lane_header_valid(const struct lane *l, uint64_t header)
+{
+	return (header & RECORD_MARK_MASK) == RECORD_MARK && (uint32_t)header <= lane_message_max(l);
+}
+
+/* ---- writing ---- */
+
+static ALWAYS_INLINE bool lane_tx_fits(const struct lane_tx *tx, uint64_t message_size)
+{
+	return tx->tail + lane_record_size(message_size) <= tx->limit;
+}
+
+/* Learn how far the reader is. -EBADMSG if that is nowhere it can be. */
+static inline int lane_tx_refresh(struct lane_tx *tx)
+{
+	uint64_t capacity = lane_capacity(&tx->lane);
+	/* order: FREE acquire, from lane_rx_publish(): the reader is done with what we overwrite. */
+	uint64_t head = load_acquire(&tx->lane.reader->published);
+	uint64_t limit = head + capacity - RECORD_HEADER;
+
+	if (unlikely((head & 7) || tx->first - head > capacity || limit < tx->limit))
+		return -EBADMSG;
+	tx->limit = limit;
+	return 0;
+}
+
+/* Write a record that fits, all but its header; returns the header. */
+static ALWAYS_INLINE uint64_t lane_tx_write(struct lane_tx *tx, const void *data, size_t size)
+{
+	uint64_t *at = lane_header(&tx->lane, tx->tail);
+	uint64_t next = tx->tail + lane_record_size(size);
+
+	copy_message(at + 1, data, size);
+	/* relaxed: the reader gets here only through the header that is released after it */
+	store_relaxed(lane_header(&tx->lane, next), 0);
+	tx->tail = next;
+	return RECORD_MARK | size;
+}
+
+/* Make the records from tx->first on visible; the caller has seen that there are some. */
+static ALWAYS_INLINE void lane_tx_commit(struct lane_tx *tx, uint64_t header, bool fenced)
+{
+	uint64_t *at = lane_header(&tx->lane, tx->first);
+
+	if (unlikely(fenced))
+		/* order: COMMIT release to lane_rx_look(); order: ARMED, store before the load of armed */
+		store_seq(at, header);
+	else
+		/* order: COMMIT release, to lane_rx_look(): the messages before their header. */
+		store_release(at, header);
+	/* order: TAIL release, to lane_tx_take_over(): the header before the position behind it. */
+	store_release(&tx->lane.writer->position, tx->tail);
+	tx->first = tx->tail;
+}
+
+/* Send one message that fits. With @more it stays invisible until a later commit. */
+static ALWAYS_INLINE void lane_tx_put(struct lane_tx *tx, const void *data, size_t size, bool more,
+				      bool fenced)
+{
+	bool pending = tx->first != tx->tail;
+	uint64_t at = tx->tail;
+	uint64_t header = lane_tx_write(tx, data, size);
+
+	if (likely(!pending && !more)) {
+		lane_tx_commit(tx, header, fenced);
+		return;
+	}
+	if (pending)
+		/* relaxed: published by the header of the first record, which is released last */
+		store_relaxed(lane_header(&tx->lane, at), header);
+	else
+		tx->first_header = header;
+	if (!more)
+		lane_tx_commit(tx, tx->first_header, fenced);
+}
+
+/* Begin where the last writer ended. -EBADMSG if the positions cannot be. */
+int lane_tx_take_over(struct lane_tx *tx);
+
+/* ---- reading ---- */
+
+/* The header of the next record, or 0: there is none yet. Not checked. */
+static ALWAYS_INLINE uint64_t lane_rx_look(const struct lane_rx *rx)
+{
+	/* order: COMMIT acquire, from lane_tx_commit(). */
+	return load_acquire(lane_header(&rx->lane, rx->head));
+}
+
+/* Where the message of the next record is. */
+static ALWAYS_INLINE const void *lane_rx_message(const struct lane_rx *rx)
+{
+	return lane_header(&rx->lane, rx->head) + 1;
+}
+
+/* Step over the next record of @size bytes in this process's view only. */
+static ALWAYS_INLINE void lane_rx_step(struct lane_rx *rx, uint64_t size)
+{
+	rx->head += lane_record_size(size);
+}
+
+/* Say that all before rx->head has been received. */
+static ALWAYS_INLINE void lane_rx_settle(struct lane_rx *rx)
+{
+	/* order: HEAD release, to lane_rx_take_over(): the message is copied out before. */
+	store_release(&rx->lane.reader->position, rx->head);
+}
+
+static ALWAYS_INLINE void lane_rx_publish(struct lane_rx *rx)
+{
+	/* order: FREE release, to lane_tx_refresh(): our reads of the space before it is free. */
+	store_release(&rx->lane.reader->published, rx->head);
+	rx->published = rx->head;
+}
+
+/* How many bytes the writer was ahead when it last said; an estimate, since it goes on writing. */
+static inline uint64_t lane_rx_backlog(const struct lane_rx *rx)
+{
+	/* relaxed: only a hint how long to wait; nothing is read because of it */
+	uint64_t ahead = load_relaxed(&rx->lane.writer->position) - rx->head;
+
+	return ahead <= lane_capacity(&rx->lane) ? ahead : 0;
+}
+
+/* Begin where the last reader ended. -EBADMSG if the positions cannot be. */
+int lane_rx_take_over(struct lane_rx *rx);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cc.h"
+#include "base/clock.h"
+#include "weir/base.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+/* Programs expect the descriptors that they open to be small numbers, and close those they don't know. */
+#define HIGH_FD 512
+
+int (*sys_fault)(enum sys_call call);
+
+static int fault(enum sys_call call)
+{
+	return unlikely(sys_fault) ? sys_fault(call) : 0;
+}
+
+/*
+ * The library leaves errno as it found it; every call goes through here. syscall(2) is no
+ * cancellation point, which the wrappers of the C library would be.
+ */
+static long raw(enum sys_call which, long number, long a, long b, long c, long d, long e, long f)
+{
+	int saved = errno;
+	long result = fault(which);
+
+	if (result < 0)
+		return result;
+	result = syscall(number, a, b, c, d, e, f);
+	if (result < 0)
+		result = -errno;
+	errno = saved;
+	return result;
+}
+
+int sys_memfd(const char *name)
+{
+	unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	int fd;
+
+	/* The flag is new in Linux 6.3 and, with vm.memfd_noexec=2, required. */
+	fd = raw(SYS_CALL_MEMFD, SYS_memfd_create, (long)name, flags | MFD_NOEXEC_SEAL, 0, 0, 0, 0);
+	if (fd == -EINVAL)
+		fd = raw(SYS_CALL_MEMFD, SYS_memfd_create, (long)name, flags, 0, 0, 0, 0);
+	return fd;
+}
+
+int sys_truncate(int fd, uint64_t size)
+{
+	struct rlimit limit;
+
+	/* Beyond the limit the kernel would not only refuse, but send SIGXFSZ. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    size > limit.rlim_cur)
+		return -EFBIG;
+	return raw(SYS_CALL_TRUNCATE, SYS_ftruncate, fd, (long)size, 0, 0, 0, 0);
+}
+
+int sys_allocate(int fd, uint64_t size)
+{
+	int result;
+
+	do {
+		result = raw(SYS_CALL_ALLOCATE, SYS_fallocate, fd, 0, 0, (long)size, 0, 0);
+	} while (result == -EINTR);
+	return result;
+}
+
+int sys_seal(int fd)
+{
+	return raw(SYS_CALL_SEAL, SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL,
+		   0, 0, 0);
+}
+
+static int map(void *at, size_t size, int protection, int flags, int fd, uint64_t offset,
+	       void **ret_address)
+{
+	long result = raw(SYS_CALL_MMAP, SYS_mmap, (long)at, (long)size, protection, flags, fd,
+			  (long)offset);
+
+	if (result < 0 && result > -4096)
+		return result;
+	*ret_address = (void *)result;
+	return 0;
+}
+
+int sys_reserve(size_t size, void **ret_address)
+{
+	return map(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
+		   ret_address);
+}
+
+int sys_map_at(void *address, size_t size, int fd, uint64_t offset, bool populate)
+{
+	int flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
+	void *mapped;
+	int result = map(address, size, PROT_READ | PROT_WRITE, flags, fd, offset, &mapped);
+
+	/* A core dump without the messages is smaller, and says less to those who read it. */
+	if (result == 0)
+		raw(SYS_CALL_MADVISE, SYS_madvise, (long)mapped, (long)size, MADV_DONTDUMP, 0, 0, 0);
+	return result;
+}
+
+int sys_map_wiped(size_t size, void **ret_address)
+{
+	void *address;
+	int result = map(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &address);
+
+	if (result < 0)
+		return result;
+	result = raw(SYS_CALL_MADVISE, SYS_madvise, (long)address, (long)size, MADV_WIPEONFORK, 0, 0, 0);
+	if (result < 0) {
+		sys_unmap(address, size);
+		return result;
+	}
+	*ret_address = address;
+	return 0;
+}
+
+void sys_unmap(void *address, size_t size)
+{
+	int saved = errno;
+
+	munmap(address, size);
+	errno = saved;
+}
+
+int sys_eventfd(void)
+{
+	return raw(SYS_CALL_EVENTFD, SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0);
+}
+
+int sys_pipe(int ret_fds[2])
+{
+	return raw(SYS_CALL_PIPE, SYS_pipe2, (long)ret_fds, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
+}
+
+int sys_epoll(void)
+{
+	return raw(SYS_CALL_EPOLL_CREATE, SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
+}
+
+int sys_epoll_add(int epoll, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events };
+
+	return raw(SYS_CALL_EPOLL_ADD, SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, (long)&event, 0, 0);
+}
+
+int sys_move_high(int fd)
+{
+	int high = raw(SYS_CALL_DUP, SYS_fcntl, fd, F_DUPFD_CLOEXEC, HIGH_FD, 0, 0, 0);
+
+	if (high < 0)
+		return fd;
+	sys_close(fd);
+	return high;
+}
+
+void sys_close(int fd)
+{
+	int saved = errno;
+
+	/* Not close(3), which is a cancellation point. Linux frees the number whatever it returns. */
+	if (fd >= 0)
+		syscall(SYS_close, fd);
+	errno = saved;
+}
+
+static struct timespec to_timespec(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
+}
+
+int sys_futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline)
+{
+	struct timespec until = to_timespec(deadline);
+	int result;
+
+	/* The BITSET form, because its time-out is a point in time. */
+	result = raw(SYS_CALL_FUTEX_WAIT, SYS_futex, (long)word, FUTEX_WAIT_BITSET, expected,
+		     deadline == WEIR_FOREVER ? 0 : (long)&until, 0, (long)FUTEX_BITSET_MATCH_ANY);
+	return result == -EAGAIN ? 0 : result;
+}
+
+int sys_futex_wake(const uint32_t *word, int count)
+{
+	return raw(SYS_CALL_FUTEX_WAKE, SYS_futex, (long)word, FUTEX_WAKE, count, 0, 0, 0);
+}
+
+int sys_poll(struct pollfd *fds, size_t count, int64_t deadline)
+{
+	struct timespec wait = { 0, 0 };
+
+	if (deadline != WEIR_FOREVER && deadline > 0) {
+		int64_t left = deadline - clock_now();
+
+		wait = to_timespec(left > 0 ? left : 0);
+	}
+	return raw(SYS_CALL_POLL, SYS_ppoll, (long)fds, (long)count,
+		   deadline == WEIR_FOREVER ? 0 : (long)&wait, 0, 0, 0);
+}
+
+void sys_event_set(int fd)
+{
+	uint64_t one = 1;
+
+	raw(SYS_CALL_EVENT_WRITE, SYS_write, fd, (long)&one, sizeof(one), 0, 0, 0);
+}
+
+bool sys_event_clear(int fd)
+{
+	uint64_t count;
+
+	return raw(SYS_CALL_EVENT_READ, SYS_read, fd, (long)&count, sizeof(count), 0, 0, 0) > 0;
+}
+
+static int lock(int fd, uint64_t offset, short type)
+{
+	struct flock range = {
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)offset,
+		.l_len = 1,
+	};
+	int result = raw(SYS_CALL_LOCK, SYS_fcntl, fd, F_SETLK, (long)&range, 0, 0, 0);
+
+	return result == -EACCES ? -EAGAIN : result;
+}
+
+int sys_lock(int fd, uint64_t offset)
+{
+	return lock(fd, offset, F_WRLCK);
+}
+
+void sys_unlock(int fd, uint64_t offset)
+{
+	lock(fd, offset, F_UNLCK);
+}
+
+int sys_read_file(const char *path, char *buffer, size_t size)
+{
+	int fd = raw(SYS_CALL_OPEN, SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	int result;
+
+	if (fd < 0)
+		return fd;
+	result = raw(SYS_CALL_READ, SYS_read, fd, (long)buffer, (long)size, 0, 0, 0);
+	sys_close(fd);
+	return result;
+}
+
+int sys_pidfd(int32_t pid)
+{
+	return raw(SYS_CALL_PIDFD, SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+}

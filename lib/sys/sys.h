@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each system call that weir makes, as one function with the fallbacks that older kernels and
+ * containers need. All return a non-negative value or a negative errno, and none writes errno.
+ *
+ * This is the only place that tests interpose: sys_fault, when set, is asked before each call and
+ * may answer with a negative errno that the call then returns instead of being made.
+ */
+#ifndef WEIR_SYS_SYS_H
+#define WEIR_SYS_SYS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum sys_call {
+	SYS_CALL_MEMFD,
+	SYS_CALL_TRUNCATE,
+	SYS_CALL_ALLOCATE,
+	SYS_CALL_SEAL,
+	SYS_CALL_MMAP,
+	SYS_CALL_MADVISE,
+	SYS_CALL_EVENTFD,
+	SYS_CALL_PIPE,
+	SYS_CALL_EPOLL_CREATE,
+	SYS_CALL_EPOLL_ADD,
+	SYS_CALL_DUP,
+	SYS_CALL_FUTEX_WAIT,
+	SYS_CALL_FUTEX_WAKE,
+	SYS_CALL_POLL,
+	SYS_CALL_EVENT_WRITE,
+	SYS_CALL_EVENT_READ,
+	SYS_CALL_LOCK,
+	SYS_CALL_PIDFD,
+	SYS_CALL_OPEN,
+	SYS_CALL_READ,
+	SYS_CALL_COUNT
+};
+
+/* For tests: 0 lets the call through, a negative errno is its result. NULL, the default, asks nobody. */
+extern int (*sys_fault)(enum sys_call call);
+
+/* A new memfd: CLOEXEC, sealable, not executable where the kernel knows that. */
+int sys_memfd(const char *name);
+int sys_truncate(int fd, uint64_t size);
+/* Have memory for @size bytes of @fd now, so that touching it later cannot fail. */
+int sys_allocate(int fd, uint64_t size);
+/* No shrinking, no growing, no further seals. */
+int sys_seal(int fd);
+
+/* Address space without memory, for sys_map_at(). */
+int sys_reserve(size_t size, void **ret_address);
+int sys_map_at(void *address, size_t size, int fd, uint64_t offset, bool populate);
+/* Private zeroed pages that a forked child sees as zeroes again. */
+int sys_map_wiped(size_t size, void **ret_address);
+void sys_unmap(void *address, size_t size);
+
+/* Counter at 0, CLOEXEC, O_NONBLOCK. */
+int sys_eventfd(void);
+/* ret_fds[0] reads, ret_fds[1] writes; CLOEXEC, O_NONBLOCK. */
+int sys_pipe(int ret_fds[2]);
+int sys_epoll(void);
+int sys_epoll_add(int epoll, int fd, uint32_t events);
+/* @fd moved out of the way of programs that count on low numbers; @fd itself where there is no room. */
+int sys_move_high(int fd);
+void sys_close(int fd);
+
+/*
+ * Sleep while *@word is @expected, until @deadline or a wake. 0: woken, or it was not @expected;
+ * -ETIMEDOUT; -EINTR. Shared between processes.
+ */
+int sys_futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline);
+/* Wake up to @count sleepers; how many were. */
+int sys_futex_wake(const uint32_t *word, int count);
+/* poll(2) that ends at @deadline, WEIR_FOREVER for never. */
+int sys_poll(struct pollfd *fds, size_t count, int64_t deadline);
+/* Signal an eventfd; one that is already signalled to the brim is signalled enough. */
+void sys_event_set(int fd);
+/* Take the signal of an eventfd; whether there was one. */
+bool sys_event_clear(int fd);
+
+/*
+ * A lock on byte @offset of @fd, held by this process until it unlocks, closes any descriptor of
+ * that file, or ends; a forked child does not have it. -EAGAIN: another process has it.
+ */
+int sys_lock(int fd, uint64_t offset);
+void sys_unlock(int fd, uint64_t offset);
+
+/* Up to @size bytes of the beginning of the file @path; how many. */
+int sys_read_file(const char *path, char *buffer, size_t size);
+
+/* A descriptor of process @pid that becomes readable when it has ended; -ESRCH. */
+int sys_pidfd(int32_t pid);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Letting a backlog build: a reader right behind its writer takes cache lines that are about to be
+ * written, and both crawl. A reader that runs dry in a stream therefore waits a few microseconds,
+ * so that the two are some distance apart, and the stream is two to four times as fast.
+ *
+ * Whether it helps is measured, not guessed. The reader counts what it gets in windows; when a
+ * quick stream runs dry again and again it tries waiting for some windows, keeps it up if
+ * the rate has risen by a quarter, and otherwise leaves it for a time that doubles with each
+ * failure. A stream that is not limited by the lane gains nothing and so pays next to nothing.
+ *
+ * Never in a conversation (the thread has sent something since it last received), never twice
+ * without having received something in between, never longer than BACKLOG_WAIT_NS.
+ */
+#ifndef WEIR_WAIT_BACKLOG_H
+#define WEIR_WAIT_BACKLOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cc.h"
+#include "ring/lane.h"
+
+enum backlog_mode {
+	BACKLOG_OFF,		/* watching the rate */
+	BACKLOG_TRIAL,		/* waiting, to see what it gives */
+	BACKLOG_ON,		/* waiting, because it gave something */
+	BACKLOG_NEVER,		/* the user wants latency */
+	BACKLOG_ALWAYS,		/* the user wants throughput */
+};
+
+struct backlog {
+	enum backlog_mode mode;
+	uint32_t windows;	/* measured in this mode */
+	uint64_t window_start;	/* position where the window began */
+	uint64_t waited_at;	/* position at the last wait: no second wait there */
+	int64_t window_time;
+	int64_t trial_time;	/* no trial before */
+	int64_t trial_pause;	/* how long after a failed trial */
+	uint64_t base_rate;	/* without waiting, bytes per microsecond */
+};
+
+/* The reader has found nothing: wait if that is good. True if it has waited, so that a look is due. */
+bool backlog_dry_slow(struct backlog *b, const struct lane_rx *rx, bool conversing);
+
+#define BACKLOG_WINDOW	(UINT64_C(32) << 10)
+
+static ALWAYS_INLINE bool backlog_dry(struct backlog *b, const struct lane_rx *rx, bool conversing)
+{
+	if (likely((b->mode == BACKLOG_OFF || rx->head == b->waited_at) &&
+		   rx->head - b->window_start < BACKLOG_WINDOW))
+		return false;
+	return backlog_dry_slow(b, rx, conversing);
+}
+
+#endif

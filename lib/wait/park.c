@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+#include "wait/park.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/sysinfo.h>
+
+#include "sys/sys.h"
+#include "wait/live.h"
+#include "weir/base.h"
+
+/* Polls between two looks at the clock, which costs about as much as two pauses. */
+#define SPIN_TURNS 32
+/* A gap in our own time as long as this: somebody else ran on our processor. */
+#define SPIN_PREEMPTED_NS (50 * NS_PER_US)
+/* One sleep in so many is preceded by a full spin, whatever the success so far. */
+#define SPIN_PROBE 64
+
+static bool spinning_makes_sense(void)
+{
+	/* Of the machine, not of the affinity: both sides pinned to one processor each is the best case. */
+	static int processors;
+	int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+
+	/* relaxed: whoever finds 0 counts again and gets the same */
+	if (load_relaxed(&processors) == 0)
+		store_relaxed(&processors, get_nprocs());	/* relaxed: as above */
+	/* A real-time task that spins may keep the peer from running at all. */
+	return load_relaxed(&processors) > 1 &&	/* relaxed: as above */
+	       policy != SCHED_FIFO && policy != SCHED_RR;
+}
+
+void park_init(struct parking *p)
+{
+	p->may_spin = spinning_makes_sense();
+	p->spin_ns = PARK_SPIN_NS;
+	/* relaxed: written by this side, the owner before us; ordered by OWNER */
+	p->number = load_relaxed(&p->mine->wait) >> WAIT_SHIFT;
+}
+
+static int events_error(const struct parking *p)
+{
+	/* relaxed: the bits stand for themselves */
+	uint32_t both = load_relaxed(&p->peer->events) | load_relaxed(&p->mine->events);
+
+	if (both & EVENTS_POISONED)
+		return -EBADMSG;
+	return both & EVENTS_SHUT ? -ESHUTDOWN : 0;
+}
+
+static int look_at_line(struct parking *p)
+{
+	/* relaxed: read before the line, so that a close that follows is seen as a change again */
+	p->events_seen = load_relaxed(&p->peer->events);
+	p->hung_up = p->hung_up || live_hung_up(p->line);
+	return p->hung_up ? -EPIPE : 0;
+}
+
+int park_check(struct parking *p)
+{
+	int result = events_error(p);
+
+	if (result < 0)
+		return result;
+	/* relaxed: as in park_disturbed() */
+	if (!p->hung_up && load_relaxed(&p->peer->events) == p->events_seen &&
+	    !pacer_due(&p->line_pace, PARK_LINE_NS, PARK_LINE_CALLS))
+		return 0;
+	return look_at_line(p);
+}
+
+void park_answer(struct parking *p, uint32_t wait)
+{
+	uint32_t stage = wait & WAIT_STAGE_MASK;
+
+	p->answered = wait;
+	if (stage == WAIT_AWAKE)
+		return;
+	/* order: BELL release, to shallow(): what we stored before the bell it may sleep on. */
+	add_release(&p->mine->bell, 1);
+	if (stage == WAIT_SHALLOW)
+		sys_futex_wake(&p->mine->bell, INT32_MAX);
+	else
+		sys_event_set(p->peer_bell);
+}
+
+void park_wake_peer(struct parking *p)
+{
+	add_release(&p->mine->bell, 1);		/* order: BELL release, to shallow(). */
+	sys_futex_wake(&p->mine->bell, INT32_MAX);
+	sys_event_set(p->peer_bell);
+}
+
+void park_wake_own(struct parking *p)
+{
+	/*
+	 * Our own side sleeps on the peer's bell, which is not ours to raise: a sleeper just about to
+	 * lie down misses this, and finds out when its slice ends.
+	 */
+	sys_futex_wake(&p->peer->bell, INT32_MAX);
+	sys_event_set(p->my_bell);
+}
+
+/* What can end a wait beside that which is waited for. */
+static int disturbance(struct parking *p, const struct park_for *what)
+{
+	if (turn_closing(what->turn))
+		return -ESHUTDOWN;
+	return park_disturbed(p) ? park_check(p) : 0;
+}
+
+static bool peer_runs_here(const struct parking *p, uint32_t my_cpu)
+{
+	/* relaxed: a hint; wrong, it costs a spin that cannot succeed */
+	return load_relaxed(&p->peer->cpu) == my_cpu;
+}
+
+/* How long to poll this time: as long as it has been worth it lately, now and then the full time. */
+static int64_t spin_budget(struct parking *p)
+{
+	return p->number % SPIN_PROBE == 0 ? PARK_SPIN_NS : p->spin_ns;
+}
+
+/* 1: it has come; 0: it is time to sleep; or an error. */
+static int spin(struct parking *p, const struct park_for *what, int64_t deadline)
+{
+	int64_t start = clock_now(), now = start, then, budget = spin_budget(p);
+	int result;
+
+	do {
+		for (int i = 0; i < SPIN_TURNS; i++) {
+			if (what->look(what->arg)) {
+				p->spin_ns = PARK_SPIN_NS;
+				return 1;
+			}
+			cpu_relax();
+		}
+		result = disturbance(p, what);
+		if (result < 0)
+			return result;
+		then = now;
+		now = clock_now();
+		if (now - then > SPIN_PREEMPTED_NS) {
+			p->spin_ns = 0;
+			return 0;
+		}
+	} while (now - start < budget && now < deadline);
+	p->spin_ns -= p->spin_ns / 4;
+	return 0;
+}
+
+static void announce(struct parking *p, uint32_t stage)
+{
+	/*
+	 * order: WAIT, announced before the last look; the peer stores before it reads the
+	 * announcement, but unfenced: the short first slice makes up for that.
+	 */
+	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
+}
+
+/* One slice on the futex. 1: it has come; 0: slept; or an error. */
+static int shallow(struct parking *p, const struct park_for *what, int64_t until)
+{
+	/* order: BELL acquire, from park_answer(): read before the last look. */
+	uint32_t bell = load_acquire(&p->peer->bell);
+	int result;
+
+	if (what->look(what->arg))
+		return 1;
+	result = disturbance(p, what);
+	if (result < 0)
+		return result;
+	result = sys_futex_wait(&p->peer->bell, bell, until);
+	if (what->look(what->arg))
+		return 1;
+	return result == -EINTR ? -EINTR : 0;
+}
+
+/* One slice in ppoll(). 1: it has come; 0: slept; or an error. */
+static int deep(struct parking *p, const struct park_for *what, int64_t until)
+{
+	struct pollfd fds[2] = {
+		{ .fd = p->my_bell, .events = POLLIN },
+		{ .fd = p->line, .events = 0 },
+	};
+	int result;
+
+	if (what->look(what->arg))
+		return 1;
+	result = disturbance(p, what);
+	if (result < 0)
+		return result;
+	result = sys_poll(fds, ARRAY_LENGTH(fds), until);
+	if (result > 0 && fds[0].revents)
+		sys_event_clear(p->my_bell);
+	if (what->look(what->arg))
+		return 1;
+	if (result > 0 && fds[1].revents)
+		return look_at_line(p);
+	return result == -EINTR ? -EINTR : 0;
+}
+
+/* Sleep in slices until one of them ends otherwise than by its time. */
+static int sleep_in(struct parking *p, const struct park_for *what, uint32_t stage, int64_t slice,
+		    uint32_t flags, int64_t deadline)
+{
+	int64_t now = clock_now();
+	int64_t until = clock_cap(deadline, now, slice);
+	int result = 0;
+
+	while (result == 0 && now < until) {
+		result = stage == WAIT_SHALLOW ? shallow(p, what, until) : deep(p, what, until);
+		if (result == -EINTR && !(flags & WEIR_INTR))
+			result = 0;
+		now = clock_now();
+	}
+	if (result == 0 && now >= deadline)
+		return -ETIMEDOUT;
+	return result;
+}
+
+static int sleep_stages(struct parking *p, const struct park_for *what, uint32_t flags,
+			int64_t deadline)
+{
+	int64_t slice = PARK_DEEP_NS;
+	int result;
+
+	announce(p, WAIT_SHALLOW);
+	result = sleep_in(p, what, WAIT_SHALLOW, PARK_FIRST_NS, flags, deadline);
+	if (result == 0)
+		result = sleep_in(p, what, WAIT_SHALLOW, PARK_SHALLOW_NS, flags, deadline);
+	if (result == 0)
+		result = look_at_line(p);
+	if (result != 0)
+		return result;
+	announce(p, WAIT_DEEP);
+	result = sleep_in(p, what, WAIT_DEEP, PARK_FIRST_NS, flags, deadline);
+	for (; result == 0; slice = slice < 60 * NS_PER_S ? slice * 2 : slice)
+		result = sleep_in(p, what, WAIT_DEEP, slice, flags, deadline);
+	return result;
+}
+
+static int sleep_until_it_has_come(struct parking *p, const struct park_for *what, uint32_t flags,
+				   int64_t deadline)
+{
+	int result = park_check(p);
+
+	if (result < 0)
+		return result;
+	result = sleep_stages(p, what, flags, deadline);
+	/* relaxed: that we are awake is news for nobody; it saves the peer a needless wake-up */
+	store_relaxed(&p->mine->wait, p->number << WAIT_SHIFT | WAIT_AWAKE);
+	return result;
+}
+
+int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, int64_t deadline)
+{
+	uint32_t cpu;
+	int result;
+
+	if (deadline <= 0) {
+		result = park_check(p);
+		return result < 0 ? result : -EAGAIN;
+	}
+	cpu = (uint32_t)sched_getcpu() + 1;
+	/* relaxed: a hint for the peer's choice whether to spin */
+	if (load_relaxed(&p->mine->cpu) != cpu)
+		store_relaxed(&p->mine->cpu, cpu);	/* relaxed: as above */
+	if (!(flags & WEIR_NOSPIN) && p->may_spin && !peer_runs_here(p, cpu)) {
+		result = spin(p, what, deadline);
+		if (result != 0)
+			return result < 0 ? result : 0;
+	}
+	result = sleep_until_it_has_come(p, what, flags, deadline);
+	return result < 0 ? result : 0;
+}
