@@ -31,27 +31,32 @@
 
 extern const size_t floor_sizes[FLOOR_SIZES]; /* 8 64 256 1K 4K 64K 1M */
 
-/* One line that two processes bounce, with what they need to meet. Zeroed memory is ready to
+#define FLOOR_LINES 8
+
+/* The lines that two processes bounce, with what they need to meet. Zeroed memory is ready to
  * use; both sides must call floor_line_side() equally often. */
 struct floor_line {
-	_Alignas(128) uint64_t word; /* alone on its line (and on its prefetch pair) */
-	_Alignas(128) uint64_t calls[2];
-	uint64_t arrived[2];
-	uint64_t finished[2];
-	double mean_ns[2];
-} __attribute__((aligned(128)));
+	struct {
+		_Alignas(128) uint64_t word; /* alone on its line (and on its prefetch pair) */
+	} line[FLOOR_LINES];
+	_Alignas(128) uint64_t arrived[2]; /* calls begun by each side */
+	uint64_t finished;		   /* calls whose result is below */
+	double mean_ns;
+	double median_ns;
+};
 
 /*
  * One side (0 leads, 1 answers) of one measurement, FLOOR_ROUNDS round trips, 2-7 ms. Waits for
- * the other side (up to 2 s, without a pause, yielding after a while). Both sides return the same
- * number, nanoseconds per round trip: the median of the means of eight equal parts, so that one
- * lost time slice does not move it. NAN after a timeout: the other side is missing, or both sides
- * share one CPU.
+ * the other side (up to 2 s). Both sides return the same number, nanoseconds per round trip: the
+ * median of the means of eight equal parts, so that one lost time slice does not move it. Each
+ * part has a line of its own, one after the other: on a large mesh the round trip differs by
+ * 30 % between neighbouring lines, which would say more about the address than about the CPUs.
+ * NAN after a timeout: the other side is missing, or both sides share one CPU.
  */
 double floor_line_side(struct floor_line *line, int side);
 
-/* The same by itself: forks a child on @cpu_b, runs side 0 on @cpu_a, and restores the affinity.
- * NAN when that is not possible (same CPU, no fork). */
+/* The same by itself: forks a child on @cpu_b, runs side 0 on @cpu_a, and restores the affinity
+ * (-1: not pinned). NAN when that is not possible (same CPU, no fork). */
 double floor_bracket(int cpu_a, int cpu_b);
 
 enum floor_class {
@@ -87,8 +92,9 @@ struct floor_limits {
 	double timer_ns;
 };
 
-/* Measure everything between two CPUs, below one second. What needs two CPUs is NAN when they
- * are the same. Forks; call it before threads exist. Returns 0 or a negative errno. */
+/* Measure everything between two CPUs (-1: not pinned), about a quarter of a second. What needs
+ * two CPUs is NAN when they are the same; wake_ns is then a wake on one CPU. Forks: call it
+ * before threads exist. Returns 0 or a negative errno. */
 int floor_measure(int cpu_a, int cpu_b, struct floor_limits *ret);
 
 /* Parts of it, each also usable alone. They run where the caller is pinned. */

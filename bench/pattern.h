@@ -121,8 +121,9 @@ struct pattern_source {
 	uint64_t seq_sum;    /* of those, to tell one lost and one doubled from none */
 	uint64_t duplicated;
 	uint64_t reordered;
-	uint64_t given_up;   /* missing sequences that fell out of the list below */
-	uint32_t ranges;     /* entries used */
+	uint64_t given_up;   /* missing sequences that fell out of the list below, */
+	uint64_t given_last; /* and the last of them */
+	uint32_t ranges;     /* entries used, in ascending order */
 	struct pattern_range missing[PATTERN_RANGES];
 };
 
@@ -170,15 +171,19 @@ struct pattern_sent {
 };
 
 struct pattern_result {
-	uint64_t lost;
-	uint64_t duplicated;
-	uint64_t reordered;
-	uint64_t corrupted;
+	uint64_t lost;	     /* sent, never received */
+	uint64_t duplicated; /* received once more than sent */
+	uint64_t reordered;  /* received after a later one of the same producer, by the same reader */
+	uint64_t corrupted;  /* wrong contents; not lost as well unless the header was hit */
 };
 
 /*
- * The verdict over all readers that together should have got each message of @producers once.
- * When each reader should get every message (fanout), call it once per reader and add.
+ * The verdict over all readers that together should have got each message of @producers once;
+ * more than one reader: all of them made with shared = true. When each reader should get every
+ * message (fanout), call it once per reader and add.
+ *
+ * One reader alone is exact. Several are put together by counts and sums: what is lost by one
+ * and doubled by another is then counted once each, whatever its number, but never as zero.
  */
 void pattern_verdict(const struct pattern_check *const *readers, unsigned int n,
 		     const struct pattern_sent *sent, unsigned int producers,

@@ -59,8 +59,8 @@ struct stats_point {
 
 /*
  * Ratios a/b of all blocks in which both sides have the same placement. When a block holds a
- * configuration more than once (run again), the last usable point of the block counts.
- * Writes at most @max ratios in the order of @a's blocks; returns their number.
+ * configuration more than once with one placement (run again), the last usable point counts.
+ * Writes at most @max ratios in the order of @a's points; returns their number.
  */
 size_t stats_block_ratios(const struct stats_point *a, size_t na, const struct stats_point *b,
 			  size_t nb, double *ratios, size_t max);
