@@ -55,7 +55,7 @@ START_TEST(child_that_returns_0_joins_ok)
 }
 END_TEST
 
-/* A child stands between, because child_join_ok() is to fail, and in a child it fails that child. */
+/* A child stands between: child_join_ok() is to fail, and in a child it fails that child. */
 static int join_ok_of_1(void *arg)
 {
 	int one = 1;
