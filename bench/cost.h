@@ -94,7 +94,8 @@ int syscount_open(struct syscount **ret, const pid_t *pids, unsigned int n,
 int syscount_run(struct syscount *sc, struct syscount_gate *gate, unsigned int workers,
 		 int64_t timeout_ns);
 
-/* For a barrier of your own instead of syscount_run(). */
+/* For a barrier of your own instead of syscount_run(). Between the two no thread may wait for
+ * these processes: with ptrace it would take the stops that are counted. */
 int syscount_start(struct syscount *sc);
 int syscount_stop(struct syscount *sc);
 
