@@ -18,7 +18,8 @@ bool pacer_read(struct pacer *p, int64_t period, uint32_t limit)
 	int64_t now = clock_now();
 	bool due = now >= p->due;
 
-	if (now - p->last_read > period / 16)
+	p->quick = now - p->last_read <= period / 16;
+	if (!p->quick)
 		p->stride = 0;
 	else if (p->stride < limit)
 		p->stride = p->stride * 2 + 1;

@@ -28,6 +28,7 @@ static inline int64_t clock_cap(int64_t deadline, int64_t now, int64_t ns)
 struct pacer {
 	uint32_t skip;		/* questions until the next read */
 	uint32_t stride;	/* questions between two reads */
+	bool quick;		/* the last two reads were close together */
 	int64_t last_read;
 	int64_t due;
 };

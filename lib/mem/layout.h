@@ -72,13 +72,13 @@ struct weir_side {
 	uint8_t apart1[CACHE_APART - 8];
 
 	/* The quiet line: announcements. */
+	uint64_t requests;	/* reader: REQUEST_ARMED | REQUEST_FENCE (owner; armed first by any holder) */
 	uint32_t wait;		/* number of the wait << WAIT_SHIFT | stage (owner) */
-	uint32_t armed;		/* reader: 0 never asked, else number of the arming of the exported
-				   descriptor (owner; first set by any holder) */
 	uint32_t events;	/* counts closes; EVENTS_SHUT, EVENTS_POISONED (holder) */
 	uint32_t cpu;		/* where this side runs, when it starts to wait: cpu + 1 (owner) */
+	uint32_t fence_ack;	/* writer: the fence request that it obeys (owner) */
 	uint64_t need;		/* writer: free bytes it waits for (owner) */
-	uint8_t apart2[CACHE_APART - 24];
+	uint8_t apart2[CACHE_APART - 32];
 
 	/* The futex word on which the *peer* sleeps; raised before it is woken. (holder) */
 	uint32_t bell;
@@ -95,6 +95,15 @@ struct weir_side {
 #define WAIT_SHALLOW		1U	/* on the futex, for 20 ms at most */
 #define WAIT_DEEP		2U	/* in ppoll() on the eventfd and the line */
 
+/*
+ * What a reader asks of the writer. Low half: number of the arming of the exported descriptor, 0 as
+ * long as nobody asked for it. High half: odd while the reader asks for a fence between the header of a
+ * record and the look at its announcements, because it sleeps often; each asking has its own number.
+ */
+#define REQUEST_ARMED(r)	((uint32_t)(r))
+#define REQUEST_FENCE(r)	((uint32_t)((r) >> 32))
+#define REQUESTS(armed, fence)	((uint64_t)(fence) << 32 | (armed))
+
 #define EVENTS_SHUT		(UINT32_C(1) << 31)
 #define EVENTS_POISONED		(UINT32_C(1) << 30)
 
@@ -105,7 +114,7 @@ struct weir_lane_control {
 
 _Static_assert(sizeof(struct weir_side) == 5 * CACHE_APART, "layout");
 _Static_assert(offsetof(struct weir_side, published) == 1 * CACHE_APART, "layout");
-_Static_assert(offsetof(struct weir_side, wait) == 2 * CACHE_APART, "layout");
+_Static_assert(offsetof(struct weir_side, requests) == 2 * CACHE_APART, "layout");
 _Static_assert(offsetof(struct weir_side, bell) == 3 * CACHE_APART, "layout");
 _Static_assert(offsetof(struct weir_side, owner) == 4 * CACHE_APART, "layout");
 _Static_assert(sizeof(struct weir_lane_control) == 1280, "layout");

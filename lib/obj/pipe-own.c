@@ -89,12 +89,13 @@ int pipe_bind_tx(struct weir_end *end)
 		return result;
 	park_init(park);
 	tx->lane.lane = lane_of(end, end->tx_lane);
-	tx->armed_seen = 0;
 	result = lane_tx_take_over(&tx->lane);
 	if (result < 0) {
 		give(end, park->mine, lock_offset(end->tx_lane, ROLE_WRITER));
 		return pipe_poison(park);
 	}
+	/* relaxed: what is asked later is seen with the next message */
+	pipe_tx_obey(end, load_relaxed(&park->peer->requests));
 	tx->side.bound = true;
 	return 0;
 }
@@ -121,7 +122,7 @@ int pipe_bind_rx(struct weir_end *end)
 		give(end, park->mine, lock_offset(end->rx_lane, ROLE_READER));
 		return pipe_poison(park);
 	}
-	rx->backlog.window_start = rx->backlog.waited_at = rx->lane.head;
+	rx->backlog.window_start = rx->backlog.waited_at = rx->slept_at = rx->lane.head;
 	rx->side.bound = true;
 	return 0;
 }
@@ -133,6 +134,7 @@ void pipe_release_tx(struct weir_end *end)
 	if (!tx->side.bound)
 		return;
 	pipe_tx_flush(end);
+	lane_tx_mark(&tx->lane);
 	tx->side.bound = false;
 	give(end, tx->side.park.mine, lock_offset(end->tx_lane, ROLE_WRITER));
 }

@@ -37,9 +37,9 @@ static uint32_t look_in(struct poll *p)
 {
 	if (!p->rx)
 		return 0;
-	if (lane_rx_look(&p->rx->lane) != 0)
+	if (lane_rx_look_again(&p->rx->lane) != 0)
 		return WEIR_IN;
-	return ended(park_check(&p->rx->side.park), WEIR_IN);
+	return ended(park_check(&p->rx->side.park, PARK_LINE_CALLS), WEIR_IN);
 }
 
 static uint32_t look_out(struct poll *p)
@@ -47,8 +47,8 @@ static uint32_t look_out(struct poll *p)
 	if (!p->tx)
 		return 0;
 	if (lane_tx_refresh(&p->tx->lane) < 0 || lane_tx_fits(&p->tx->lane, POLL_ROOM))
-		return WEIR_OUT | ended(park_check(&p->tx->side.park), WEIR_OUT);
-	return ended(park_check(&p->tx->side.park), WEIR_OUT);
+		return WEIR_OUT | ended(park_check(&p->tx->side.park, PARK_LINE_CALLS), WEIR_OUT);
+	return ended(park_check(&p->tx->side.park, PARK_LINE_CALLS), WEIR_OUT);
 }
 
 static uint32_t look(struct poll *p)
@@ -58,7 +58,7 @@ static uint32_t look(struct poll *p)
 
 static void announce(struct parking *p, uint32_t stage)
 {
-	/* order: WAIT, announced before the last look; see park.c */
+	/* order: SLEEP, ROOM, announced before the last look; see park.c */
 	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
 }
 

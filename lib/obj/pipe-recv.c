@@ -7,6 +7,8 @@
 #include "sys/sys.h"
 
 #define RECV_FLAGS (WEIR_INTR | WEIR_NOSPIN)
+/* Fewer bytes than this between two sleeps: a conversation, or a trickle. */
+#define FENCE_BYTES 4096
 
 /* How much must be free before a shallow sleeper among the writers is woken: a wake per message is dear. */
 static uint64_t worth_a_wake(const struct pipe_rx *rx, uint32_t stage)
@@ -53,37 +55,66 @@ static ALWAYS_INLINE void settle(struct pipe_rx *rx)
 	struct parking *p = &rx->side.park;
 
 	lane_rx_settle(&rx->lane);
+	if (unlikely(pipe_conversing))
+		pipe_conversing = false;
 	/* relaxed: see park_notify() */
 	if (unlikely(rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
 		     load_relaxed(&p->peer->wait) != p->answered))
 		release_room(rx);
 }
 
+static void request(struct weir_end *end, uint32_t armed, uint32_t fence)
+{
+	/* order: SLEEP, before the last look; the writer stores the header before it reads this */
+	store_seq(&end->rx->side.park.mine->requests, REQUESTS(armed, fence));
+}
+
 /* Arm the exported descriptor anew, for it may still be readable for what we have received. */
 static void rearm(struct weir_end *end)
 {
 	struct pipe_rx *rx = end->rx;
-	struct weir_side *mine = rx->side.park.mine;
 	int level = end->core->levels[end->rx_lane];
-	/* relaxed: only we write it, but for the first time */
-	uint32_t armed = load_relaxed(&mine->armed);
+	/* relaxed: only we write it, but for the first arming */
+	uint64_t requests = load_relaxed(&rx->side.park.mine->requests);
+	uint32_t armed = REQUEST_ARMED(requests);
 
-	if (armed == 0 || rx->armed_at == rx->lane.head)
+	if (likely(armed == 0) || rx->armed_at == rx->lane.head)
 		return;
 	sys_event_clear(level);
 	armed = armed + 1 != 0 ? armed + 1 : 1;
-	/* order: ARMED, before the last look; the writer stores the header before it reads this */
-	store_seq(&mine->armed, armed);
+	request(end, armed, REQUEST_FENCE(requests));
 	rx->armed_at = rx->lane.head;
-	if (lane_rx_look(&rx->lane))
+	if (lane_rx_look_again(&rx->lane))
 		sys_event_set(level);
+}
+
+/*
+ * A reader that sleeps for every few messages asks the writer for fences, and then needs no short
+ * first slice; one that gets many between two sleeps would only slow it down. Whether the writer
+ * may still miss an announcement.
+ */
+static bool unfenced(struct weir_end *end)
+{
+	struct pipe_rx *rx = end->rx;
+	bool often = rx->lane.head - rx->slept_at <= FENCE_BYTES;
+	/* relaxed: only we write it, but for the first arming */
+	uint64_t requests = load_relaxed(&rx->side.park.mine->requests);
+	uint32_t fence = REQUEST_FENCE(requests);
+
+	rx->slept_at = rx->lane.head;
+	if (often != (fence & 1)) {
+		fence++;
+		request(end, REQUEST_ARMED(requests), fence);
+	}
+	/* order: FENCE acquire, from pipe_tx_obey(). */
+	return !often || load_acquire(&rx->side.park.peer->fence_ack) != fence;
 }
 
 static bool something_is_there(void *arg)
 {
 	const struct pipe_rx *rx = arg;
 
-	return lane_rx_look(&rx->lane) != 0;
+	return lane_rx_look_again(&rx->lane) != 0;
 }
 
 /* The lane is empty: wait for a message. 0: there is one. */
@@ -95,9 +126,11 @@ static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline
 
 	if (rx->lane.head != rx->lane.published)
 		pipe_rx_publish(rx);
-	if (backlog_dry(&rx->backlog, &rx->lane, rx->sends_seen != pipe_sends) && something_is_there(rx))
+	if (backlog_dry(&rx->backlog, &rx->lane, pipe_conversing) && something_is_there(rx))
 		return 0;
 	rearm(end);
+	if (deadline > 0)
+		what.unfenced = unfenced(end);
 	result = park_wait(&rx->side.park, &what, flags, deadline);
 	/* It may have come in the last moment, and what was sent before a close is still received. */
 	return something_is_there(rx) ? 0 : result;
@@ -132,7 +165,7 @@ static ALWAYS_INLINE int recv_one(struct weir_end *end, void *buffer, size_t roo
 		*ret_size = (size_t)size;
 	if (unlikely((size_t)size > room))
 		return -EMSGSIZE;
-	copy_message(buffer, lane_rx_message(&rx->lane), (size_t)size);
+	copy_out(buffer, lane_rx_message(&rx->lane), (size_t)size);
 	lane_rx_step(&rx->lane, (uint64_t)size);
 	return 0;
 }
@@ -151,7 +184,6 @@ int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t fla
 	result = recv_one(end, buffer, size, flags, deadline, ret_size);
 	if (likely(result == 0)) {
 		settle(end->rx);
-		end->rx->sends_seen = pipe_sends;
 	}
 	turn_give(&end->rx->side.turn, locked);
 	return result;
@@ -167,7 +199,7 @@ static int recv_rest(struct pipe_rx *rx, struct weir_msg *messages, int count)
 
 		if (header == 0 || !lane_header_valid(&rx->lane.lane, header) || size > m->room)
 			return i;
-		copy_message(m->data, lane_rx_message(&rx->lane), size);
+		copy_out(m->data, lane_rx_message(&rx->lane), size);
 		lane_rx_step(&rx->lane, size);
 		m->size = size;
 	}
@@ -190,7 +222,6 @@ int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t
 	if (likely(result == 0)) {
 		result = recv_rest(end->rx, messages, (int)count);
 		settle(end->rx);
-		end->rx->sends_seen = pipe_sends;
 	}
 	turn_give(&end->rx->side.turn, locked);
 	return result;

@@ -7,36 +7,43 @@
 #include "sys/sys.h"
 
 #define SEND_FLAGS (WEIR_MORE | WEIR_INTR | WEIR_NOSPIN)
+/* Bytes of a stream after which a send looks at the line and the clock again: about 64 small messages. */
+#define PREPARE_STRIDE 4096
 
-_Thread_local uint64_t pipe_sends __attribute__((tls_model("initial-exec")));
+_Thread_local bool pipe_conversing __attribute__((tls_model("initial-exec")));
 
-/* The reader has armed its exported descriptor: signal it, once. */
-static COLD void signal_armed(struct weir_end *end, uint32_t armed)
+void pipe_tx_obey(struct weir_end *end, uint64_t requests)
 {
-	end->tx->armed_seen = armed;
-	sys_event_set(end->core->levels[end->tx_lane]);
+	struct pipe_tx *tx = end->tx;
+	struct weir_side *mine = tx->side.park.mine;
+	uint32_t armed = REQUEST_ARMED(requests), fence = REQUEST_FENCE(requests);
+
+	tx->lane.fenced = armed != 0 || (fence & 1);
+	if (armed != REQUEST_ARMED(tx->requests_seen))
+		sys_event_set(end->core->levels[end->tx_lane]);
+	tx->requests_seen = requests;
+	/* order: FENCE release, to unfenced(): from here on we do. */
+	store_release(&mine->fence_ack, fence);
 }
 
 /* What has been committed may be waited for. */
 static ALWAYS_INLINE void notify_reader(struct weir_end *end)
 {
 	struct pipe_tx *tx = end->tx;
-	uint32_t armed;
+	uint64_t requests;
 
-	park_notify(&tx->side.park);
-	/* order: ARMED, after the store of the header; unless it never asked, when the order does not matter */
-	armed = load_seq(&tx->side.park.peer->armed);
-	if (unlikely(armed != tx->armed_seen))
-		signal_armed(end, armed);
+	park_notify(&tx->side.park, tx->lane.fenced);
+	/* order: SLEEP, after the store of the header, if that was fenced; otherwise it need not be */
+	requests = load_seq(&tx->side.park.peer->requests);
+	if (unlikely(requests != tx->requests_seen))
+		pipe_tx_obey(end, requests);
 }
 
 static void commit_pending(struct weir_end *end)
 {
-	struct pipe_tx *tx = end->tx;
-
-	if (tx->lane.first == tx->lane.tail)
+	if (!end->tx->lane.pending)
 		return;
-	lane_tx_commit(&tx->lane, tx->lane.first_header, tx->armed_seen != 0);
+	lane_tx_commit(&end->tx->lane);
 	notify_reader(end);
 }
 
@@ -60,7 +67,7 @@ static bool there_is_room(void *arg)
 }
 
 /* Wait until a message of @size bytes fits. */
-static COLD int make_room(struct weir_end *end, uint64_t size, uint32_t flags, int64_t deadline)
+static int make_room(struct weir_end *end, uint64_t size, uint32_t flags, int64_t deadline)
 {
 	struct pipe_tx *tx = end->tx;
 	struct parking *park = &tx->side.park;
@@ -74,6 +81,7 @@ static COLD int make_room(struct weir_end *end, uint64_t size, uint32_t flags, i
 		return room.result < 0 ? pipe_poison(park) : 0;
 	/* The reader cannot free what it cannot see. */
 	commit_pending(end);
+	lane_tx_mark(&tx->lane);
 	/* relaxed: read by a reader that has seen the announcement, which is stored after it */
 	store_relaxed(&park->mine->need, lane_record_size(size));
 	result = park_wait(park, &what, flags, deadline);
@@ -82,37 +90,69 @@ static COLD int make_room(struct weir_end *end, uint64_t size, uint32_t flags, i
 	return result;
 }
 
-/* What a send looks at beside the ring. */
-static ALWAYS_INLINE int check(struct pipe_tx *tx)
-{
-	struct parking *p = &tx->side.park;
-
-	if (likely(!park_disturbed(p) && !p->hung_up && p->line_pace.skip > 0)) {
-		p->line_pace.skip--;
-		return 0;
-	}
-	return park_check(p);
-}
-
-/* One message; the caller has the turn. */
-static ALWAYS_INLINE int send_one(struct weir_end *end, const void *data, size_t size, uint32_t flags,
-				  int64_t deadline)
+/*
+ * All that a send looks at beside the ring, and room. Sets the soft limit so that it is asked again
+ * after 4 KiB of a stream, but with every message of one who sends rarely.
+ */
+static NOINLINE int prepare(struct weir_end *end, uint64_t size, uint32_t flags, int64_t deadline)
 {
 	struct pipe_tx *tx = end->tx;
-	bool more = flags & WEIR_MORE;
+	struct lane_tx *lane = &tx->lane;
+	uint64_t stride, next = lane->tail + lane_record_size(size);
 	int result;
 
-	if (unlikely(!lane_tx_fits(&tx->lane, size))) {
+	lane->soft = lane->tail;
+	lane_tx_mark(lane);
+	result = park_check(&tx->side.park, 0);
+	if (result < 0)
+		return result;
+	if (!lane_tx_fits(lane, size)) {
 		result = make_room(end, size, flags, deadline);
 		if (result < 0)
 			return result;
 	}
-	if (unlikely(more) && tx->lane.tail - tx->lane.first > lane_capacity(&tx->lane.lane) / 8)
-		more = false;
-	lane_tx_put(&tx->lane, data, size, more, tx->armed_seen != 0);
-	if (likely(!more))
-		notify_reader(end);
+	stride = tx->side.park.line_pace.quick ? lane_capacity(&lane->lane) / 8 : 0;
+	if (stride > PREPARE_STRIDE)
+		stride = PREPARE_STRIDE;
+	lane->soft = lane->limit - next < stride ? lane->limit : next + stride;
 	return 0;
+}
+
+static ALWAYS_INLINE bool prepared(const struct pipe_tx *tx, uint64_t size)
+{
+	return tx->lane.tail + lane_record_size(size) <= tx->lane.soft && !park_disturbed(&tx->side.park);
+}
+
+static ALWAYS_INLINE int send_one(struct weir_end *end, const void *data, size_t size, uint32_t flags,
+				  int64_t deadline)
+{
+	struct pipe_tx *tx = end->tx;
+
+	if (unlikely(!prepared(tx, size))) {
+		int result = prepare(end, size, flags, deadline);
+
+		if (result < 0)
+			return result;
+	}
+	if (unlikely((flags & WEIR_MORE) || tx->lane.pending)) {
+		lane_tx_put_more(&tx->lane, data, size);
+		if ((flags & WEIR_MORE) &&
+		    tx->lane.tail - tx->lane.first < lane_capacity(&tx->lane.lane) / 8)
+			return 0;
+		lane_tx_commit(&tx->lane);
+	} else {
+		lane_tx_put(&tx->lane, data, size);
+	}
+	notify_reader(end);
+	return 0;
+}
+
+static ALWAYS_INLINE void leave(struct weir_end *end, bool locked)
+{
+	/* A load instead of a store: the store buffer is what a stream waits for. */
+	if (unlikely(!pipe_conversing))
+		pipe_conversing = true;
+	turn_give(&end->tx->side.turn, locked);
 }
 
 int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t flags,
@@ -126,33 +166,50 @@ int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t
 	result = pipe_enter_tx(end, flags, deadline, &locked);
 	if (unlikely(result < 0))
 		return result;
-	result = check(end->tx);
-	if (likely(result == 0))
-		result = send_one(end, data, size, flags, deadline);
-	pipe_sends++;
-	turn_give(&end->tx->side.turn, locked);
+	result = send_one(end, data, size, flags, deadline);
+	leave(end, locked);
 	return result;
+}
+
+/* One message of several, to be published later. */
+static ALWAYS_INLINE int send_part(struct weir_end *end, const struct weir_msg *m, uint32_t flags,
+				   int64_t deadline)
+{
+	struct pipe_tx *tx = end->tx;
+
+	if (unlikely(!m->data && m->size > 0))
+		return -EINVAL;
+	if (unlikely(tx->lane.tail + lane_record_size(m->size) > tx->lane.soft)) {
+		int result = prepare(end, m->size, flags, deadline);
+
+		if (result < 0)
+			return result;
+	}
+	lane_tx_put_more(&tx->lane, m->data, m->size);
+	return 0;
 }
 
 /* How many were sent; or, if none was, why not. */
 static int send_all(struct weir_end *end, const struct weir_msg *messages, size_t count, uint32_t flags,
 		    int64_t deadline)
 {
-	for (size_t i = 0; i < count; i++) {
-		bool last = i + 1 == count;
-		int result;
+	size_t sent = 0;
+	int result = 0;
 
-		if (unlikely(!messages[i].data && messages[i].size > 0))
-			result = -EINVAL;
-		else
-			result = send_one(end, messages[i].data, messages[i].size,
-					  last ? flags : flags | WEIR_MORE, deadline);
-		if (unlikely(result < 0)) {
-			commit_pending(end);
-			return i > 0 ? (int)i : result;
-		}
+	if (unlikely(!prepared(end->tx, 0))) {
+		result = prepare(end, messages[0].size, flags, deadline);
+		if (result < 0)
+			return result;
 	}
-	return (int)count;
+	for (; sent < count; sent++) {
+		result = send_part(end, &messages[sent], flags, deadline);
+		if (unlikely(result < 0))
+			break;
+	}
+	if (!(flags & WEIR_MORE) || sent < count ||
+	    end->tx->lane.tail - end->tx->lane.first >= lane_capacity(&end->tx->lane.lane) / 8)
+		commit_pending(end);
+	return sent > 0 ? (int)sent : result;
 }
 
 int weir_pipe_send_batch(struct weir_end *end, const struct weir_msg *messages, size_t count,
@@ -166,11 +223,8 @@ int weir_pipe_send_batch(struct weir_end *end, const struct weir_msg *messages, 
 	result = pipe_enter_tx(end, flags, deadline, &locked);
 	if (unlikely(result < 0))
 		return result;
-	result = check(end->tx);
-	if (likely(result == 0))
-		result = send_all(end, messages, count, flags, deadline);
-	pipe_sends++;
-	turn_give(&end->tx->side.turn, locked);
+	result = send_all(end, messages, count, flags, deadline);
+	leave(end, locked);
 	return result;
 }
 

@@ -272,18 +272,24 @@ int weir_pipe_shutdown(struct weir_end *end)
 int weir_pipe_fd(struct weir_end *end)
 {
 	struct weir_side *mine;
-	uint32_t never = 0, nothing = 0;
+	uint32_t nothing = 0;
+	uint64_t requests;
 
 	if (!end)
 		return -EINVAL;
 	if (!end->rx)
 		return -EOPNOTSUPP;
 	mine = pipe_parking(end, ROLE_READER).mine;
-	/* order: ARMED, before the slice that lets a send in flight become visible */
-	if (cas_seq(&mine->armed, &never, 1)) {
+	/* relaxed: the exchange below finds out whether it still holds */
+	requests = load_relaxed(&mine->requests);
+	while (REQUEST_ARMED(requests) == 0) {
+		/* order: SLEEP, before the slice that lets a send in flight become visible */
+		if (!cas_seq(&mine->requests, &requests, REQUESTS(1, REQUEST_FENCE(requests))))
+			continue;
 		sys_futex_wait(&nothing, 0, clock_now() + PARK_FIRST_NS);
 		/* Perhaps for nothing; the next receive will see. */
 		sys_event_set(end->core->levels[end->rx_lane]);
+		break;
 	}
 	return end->epoll;
 }

@@ -35,15 +35,15 @@ struct pipe_side {
 struct pipe_tx {
 	struct pipe_side side;
 	struct lane_tx lane;
-	uint32_t armed_seen;	/* the reader's arming that we have signalled; 0 it never asked */
+	uint64_t requests_seen;	/* the reader's requests that we know and obey */
 };
 
 struct pipe_rx {
 	struct pipe_side side;
 	struct lane_rx lane;
 	struct backlog backlog;
-	uint64_t sends_seen;	/* this thread's sends at its last receive */
 	uint64_t armed_at;	/* head when the exported descriptor was armed last */
+	uint64_t slept_at;	/* head when we slept last */
 };
 
 /* What fork wipes, each side on lines of its own. */
@@ -65,8 +65,8 @@ struct weir_end {
 	uint8_t rx_lane;
 };
 
-/* Sends by this thread, on any pipe: who has sent since it received is in a conversation. */
-extern _Thread_local uint64_t pipe_sends __attribute__((tls_model("initial-exec")));
+/* This thread has sent on a pipe, any pipe, since it last received: it is in a conversation. */
+extern _Thread_local bool pipe_conversing __attribute__((tls_model("initial-exec")));
 
 /* The side of @end in that role, with pointers and descriptors filled in; owned or not. */
 struct parking pipe_parking(const struct weir_end *end, enum pipe_role role);
@@ -80,14 +80,13 @@ void pipe_release_rx(struct weir_end *end);
 
 /* Publish what is pending and wake the reader. */
 void pipe_tx_flush(struct weir_end *end);
+/* Do what the reader asks for from now on. */
+void pipe_tx_obey(struct weir_end *end, uint64_t requests);
 /* Tell the writer all that we have received, and wake it if it waits. */
 void pipe_rx_publish(struct pipe_rx *rx);
 
 /* Mark the object damaged for everybody; returns -EBADMSG. */
 int pipe_poison(struct parking *p);
-
-/* Set the exported descriptor's level for the reader of the lane that @end sends on. */
-void pipe_signal_level(const struct weir_end *end, uint32_t lane);
 
 /* Take the turn and own the side: 0 or an error, then without the turn. */
 static ALWAYS_INLINE int pipe_enter_tx(struct weir_end *end, uint32_t flags, int64_t deadline,

@@ -21,7 +21,7 @@ int lane_tx_take_over(struct lane_tx *tx)
 {
 	/* order: FREE acquire, from lane_rx_publish(). */
 	uint64_t head = load_acquire(&tx->lane.reader->published);
-	/* order: TAIL acquire, from lane_tx_commit(). */
+	/* order: TAIL acquire, from lane_tx_mark(). */
 	uint64_t tail = load_acquire(&tx->lane.writer->position);
 	uint64_t end = head + lane_capacity(&tx->lane) - RECORD_HEADER;
 	int result;
@@ -38,11 +38,10 @@ int lane_tx_take_over(struct lane_tx *tx)
 		return result;
 	if (end - tx->tail > end - head)
 		return -EBADMSG;
-	tx->first = tx->tail;
-	tx->first_header = 0;
+	tx->pending = false;
 	tx->limit = end;
-	/* order: TAIL release: as in lane_tx_commit(). */
-	store_release(&tx->lane.writer->position, tx->tail);
+	tx->soft = tx->tail;
+	lane_tx_mark(tx);
 	return 0;
 }
 

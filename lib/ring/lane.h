@@ -18,9 +18,9 @@
  * before it, sees all or none.
  *
  * What a crash leaves. Before the header's store: nothing, the zero word still stands at t and the
- * next writer begins there. After it: the record, also if the writer's exact position still names
- * its beginning; the next writer walks over complete records to the zero word. A reader's position
- * moves when it has copied the message out: until then the next reader finds it again.
+ * next writer begins there. After it: the record; the writer's position in shared memory may be
+ * some records behind, but the next writer walks over them to the zero word. A reader's position is exact
+ * and moves when it has copied the message out: until then the next reader finds it again.
  *
  * word			written by		read by
  * record header	writer			reader (polled), next writer
@@ -53,9 +53,12 @@ struct lane {
 struct lane_tx {
 	struct lane lane;
 	uint64_t tail;		/* where the next record begins */
+	uint64_t soft;		/* up to where nothing but the ring need be looked at; <= limit */
 	uint64_t limit;		/* where it must end at the latest, as far as known */
-	uint64_t first;		/* where the first unpublished record begins; tail when there is none */
-	uint64_t first_header;	/* its header, kept back */
+	uint64_t first;		/* if pending: where the first unpublished record begins */
+	uint64_t first_header;	/* if pending: its header, kept back */
+	bool pending;		/* there are complete records that the reader cannot see */
+	bool fenced;		/* the reader wants headers stored before its announcements are read */
 };
 
 /* The reader's private state. */
@@ -101,15 +104,35 @@ static ALWAYS_INLINE bool lane_tx_fits(const struct lane_tx *tx, uint64_t messag
 	return tx->tail + lane_record_size(message_size) <= tx->limit;
 }
 
+/* Where the first record begins that the reader cannot see yet. */
+static ALWAYS_INLINE uint64_t lane_tx_visible(const struct lane_tx *tx)
+{
+	return tx->pending ? tx->first : tx->tail;
+}
+
+/*
+ * Say for the next writer how far we are. Need not be exact, since that one walks on over complete
+ * records; but what lies between must not have been overwritten, so it is said at least every
+ * eighth of the ring.
+ */
+static inline void lane_tx_mark(struct lane_tx *tx)
+{
+	/* order: TAIL release, to lane_tx_take_over(): the headers before the position behind them. */
+	store_release(&tx->lane.writer->position, lane_tx_visible(tx));
+}
+
 /* Learn how far the reader is. -EBADMSG if that is nowhere it can be. */
 static inline int lane_tx_refresh(struct lane_tx *tx)
 {
 	uint64_t capacity = lane_capacity(&tx->lane);
-	/* order: FREE acquire, from lane_rx_publish(): the reader is done with what we overwrite. */
-	uint64_t head = load_acquire(&tx->lane.reader->published);
+	/*
+	 * order: FREE acquire, from lane_rx_publish(): the reader is done with what we overwrite.
+	 * order: ROOM, after the announcement of a wait for room.
+	 */
+	uint64_t head = load_seq(&tx->lane.reader->published);
 	uint64_t limit = head + capacity - RECORD_HEADER;
 
-	if (unlikely((head & 7) || tx->first - head > capacity || limit < tx->limit))
+	if (unlikely((head & 7) || lane_tx_visible(tx) - head > capacity || limit < tx->limit))
 		return -EBADMSG;
 	tx->limit = limit;
 	return 0;
@@ -121,48 +144,54 @@ static ALWAYS_INLINE uint64_t lane_tx_write(struct lane_tx *tx, const void *data
 	uint64_t *at = lane_header(&tx->lane, tx->tail);
 	uint64_t next = tx->tail + lane_record_size(size);
 
-	copy_message(at + 1, data, size);
+	copy_in(at + 1, data, size);
 	/* relaxed: the reader gets here only through the header that is released after it */
 	store_relaxed(lane_header(&tx->lane, next), 0);
 	tx->tail = next;
 	return RECORD_MARK | size;
 }
 
-/* Make the records from tx->first on visible; the caller has seen that there are some. */
-static ALWAYS_INLINE void lane_tx_commit(struct lane_tx *tx, uint64_t header, bool fenced)
+static ALWAYS_INLINE void lane_tx_release(struct lane_tx *tx, uint64_t position, uint64_t header)
 {
-	uint64_t *at = lane_header(&tx->lane, tx->first);
+	uint64_t *at = lane_header(&tx->lane, position);
 
-	if (unlikely(fenced))
-		/* order: COMMIT release to lane_rx_look(); order: ARMED, store before the load of armed */
+	if (unlikely(tx->fenced))
+		/* order: COMMIT release, to lane_rx_look(); order: SLEEP, before the announcements are read */
 		store_seq(at, header);
 	else
 		/* order: COMMIT release, to lane_rx_look(): the messages before their header. */
 		store_release(at, header);
-	/* order: TAIL release, to lane_tx_take_over(): the header before the position behind it. */
-	store_release(&tx->lane.writer->position, tx->tail);
-	tx->first = tx->tail;
 }
 
-/* Send one message that fits. With @more it stays invisible until a later commit. */
-static ALWAYS_INLINE void lane_tx_put(struct lane_tx *tx, const void *data, size_t size, bool more,
-				      bool fenced)
+/* Make what is pending visible. */
+static ALWAYS_INLINE void lane_tx_commit(struct lane_tx *tx)
 {
-	bool pending = tx->first != tx->tail;
+	tx->pending = false;
+	lane_tx_release(tx, tx->first, tx->first_header);
+}
+
+/* Send a message that fits; the reader sees it at once, unless others before it are pending. */
+static ALWAYS_INLINE void lane_tx_put(struct lane_tx *tx, const void *data, size_t size)
+{
+	uint64_t at = tx->tail;
+
+	lane_tx_release(tx, at, lane_tx_write(tx, data, size));
+}
+
+/* Send a message that fits, to be seen with the next lane_tx_commit(). */
+static ALWAYS_INLINE void lane_tx_put_more(struct lane_tx *tx, const void *data, size_t size)
+{
 	uint64_t at = tx->tail;
 	uint64_t header = lane_tx_write(tx, data, size);
 
-	if (likely(!pending && !more)) {
-		lane_tx_commit(tx, header, fenced);
-		return;
-	}
-	if (pending)
+	if (tx->pending) {
 		/* relaxed: published by the header of the first record, which is released last */
 		store_relaxed(lane_header(&tx->lane, at), header);
-	else
-		tx->first_header = header;
-	if (!more)
-		lane_tx_commit(tx, tx->first_header, fenced);
+		return;
+	}
+	tx->pending = true;
+	tx->first = at;
+	tx->first_header = header;
 }
 
 /* Begin where the last writer ended. -EBADMSG if the positions cannot be. */
@@ -173,8 +202,15 @@ int lane_tx_take_over(struct lane_tx *tx);
 /* The header of the next record, or 0: there is none yet. Not checked. */
 static ALWAYS_INLINE uint64_t lane_rx_look(const struct lane_rx *rx)
 {
-	/* order: COMMIT acquire, from lane_tx_commit(). */
+	/* order: COMMIT acquire, from lane_tx_release(). */
 	return load_acquire(lane_header(&rx->lane, rx->head));
+}
+
+/* The same after an announcement that the writer may answer. */
+static ALWAYS_INLINE uint64_t lane_rx_look_again(const struct lane_rx *rx)
+{
+	/* order: COMMIT acquire, from lane_tx_release(); order: SLEEP, after the announcement */
+	return load_seq(lane_header(&rx->lane, rx->head));
 }
 
 /* Where the message of the next record is. */
@@ -198,8 +234,11 @@ static ALWAYS_INLINE void lane_rx_settle(struct lane_rx *rx)
 
 static ALWAYS_INLINE void lane_rx_publish(struct lane_rx *rx)
 {
-	/* order: FREE release, to lane_tx_refresh(): our reads of the space before it is free. */
-	store_release(&rx->lane.reader->published, rx->head);
+	/*
+	 * order: FREE release, to lane_tx_refresh(): our reads of the space before it is free.
+	 * order: ROOM, before the writer's announcement is read.
+	 */
+	store_seq(&rx->lane.reader->published, rx->head);
 	rx->published = rx->head;
 }
 

@@ -56,7 +56,7 @@ static int look_at_line(struct parking *p)
 	return p->hung_up ? -EPIPE : 0;
 }
 
-int park_check(struct parking *p)
+int park_check(struct parking *p, uint32_t calls)
 {
 	int result = events_error(p);
 
@@ -64,7 +64,7 @@ int park_check(struct parking *p)
 		return result;
 	/* relaxed: as in park_disturbed() */
 	if (!p->hung_up && load_relaxed(&p->peer->events) == p->events_seen &&
-	    !pacer_due(&p->line_pace, PARK_LINE_NS, PARK_LINE_CALLS))
+	    !pacer_due(&p->line_pace, PARK_LINE_NS, calls))
 		return 0;
 	return look_at_line(p);
 }
@@ -106,7 +106,7 @@ static int disturbance(struct parking *p, const struct park_for *what)
 {
 	if (turn_closing(what->turn))
 		return -ESHUTDOWN;
-	return park_disturbed(p) ? park_check(p) : 0;
+	return park_disturbed(p) ? park_check(p, PARK_LINE_CALLS) : 0;
 }
 
 static bool peer_runs_here(const struct parking *p, uint32_t my_cpu)
@@ -151,10 +151,7 @@ static int spin(struct parking *p, const struct park_for *what, int64_t deadline
 
 static void announce(struct parking *p, uint32_t stage)
 {
-	/*
-	 * order: WAIT, announced before the last look; the peer stores before it reads the
-	 * announcement, but unfenced: the short first slice makes up for that.
-	 */
+	/* order: SLEEP, ROOM, announced before the last look; the peer stores before it reads this. */
 	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
 }
 
@@ -223,10 +220,11 @@ static int sleep_stages(struct parking *p, const struct park_for *what, uint32_t
 			int64_t deadline)
 {
 	int64_t slice = PARK_DEEP_NS;
-	int result;
+	int result = 0;
 
 	announce(p, WAIT_SHALLOW);
-	result = sleep_in(p, what, WAIT_SHALLOW, PARK_FIRST_NS, flags, deadline);
+	if (what->unfenced)
+		result = sleep_in(p, what, WAIT_SHALLOW, PARK_FIRST_NS, flags, deadline);
 	if (result == 0)
 		result = sleep_in(p, what, WAIT_SHALLOW, PARK_SHALLOW_NS, flags, deadline);
 	if (result == 0)
@@ -234,8 +232,9 @@ static int sleep_stages(struct parking *p, const struct park_for *what, uint32_t
 	if (result != 0)
 		return result;
 	announce(p, WAIT_DEEP);
-	result = sleep_in(p, what, WAIT_DEEP, PARK_FIRST_NS, flags, deadline);
-	for (; result == 0; slice = slice < 60 * NS_PER_S ? slice * 2 : slice)
+	if (what->unfenced)
+		result = sleep_in(p, what, WAIT_DEEP, PARK_FIRST_NS, flags, deadline);
+	for (; result == 0; slice = slice < PARK_DEEP_MAX_NS ? slice * 2 : slice)
 		result = sleep_in(p, what, WAIT_DEEP, slice, flags, deadline);
 	return result;
 }
@@ -243,7 +242,7 @@ static int sleep_stages(struct parking *p, const struct park_for *what, uint32_t
 static int sleep_until_it_has_come(struct parking *p, const struct park_for *what, uint32_t flags,
 				   int64_t deadline)
 {
-	int result = park_check(p);
+	int result = park_check(p, PARK_LINE_CALLS);
 
 	if (result < 0)
 		return result;
@@ -259,7 +258,7 @@ int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, in
 	int result;
 
 	if (deadline <= 0) {
-		result = park_check(p);
+		result = park_check(p, PARK_LINE_CALLS);
 		return result < 0 ? result : -EAGAIN;
 	}
 	cpu = (uint32_t)sched_getcpu() + 1;

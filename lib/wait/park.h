@@ -6,12 +6,15 @@
  * A wait first polls for about as long as a wake-up takes, then sleeps in two stages, announced in
  * our quiet line so that the peer knows how to wake us:
  *
- *	shallow	on the peer's bell (a futex), a first slice of 100 us and then up to 20 ms
+ *	shallow	on the peer's bell (a futex), for up to 20 ms
  *	deep	in ppoll() on an eventfd and the line, whose hang-up says that the peer is gone
  *
- * The peer stores what we wait for and then reads our announcement, without a fence between them.
- * So it can miss an announcement while we miss its store; the first slice of each stage is short
- * because of that: when it ends the store has long been visible.
+ * The peer stores what we wait for and then reads our announcement. A reader stores its position
+ * with a fence; it does so rarely. A writer would have to pay for a fence with every message: it does
+ * so only for a reader that asked for it, because it sleeps often, and without, it can miss an
+ * announcement while we miss its store. Then the first slice of a stage is short, 100 us: when it
+ * ends the store has long been visible. (A timer that short is dear, too: it is programmed into the
+ * processor, which in a virtual machine took 5 us.)
  */
 #ifndef WEIR_WAIT_PARK_H
 #define WEIR_WAIT_PARK_H
@@ -26,6 +29,7 @@
 #define PARK_FIRST_NS	(100 * NS_PER_US)
 #define PARK_SHALLOW_NS	(20 * NS_PER_MS)
 #define PARK_DEEP_NS	(2 * NS_PER_S)
+#define PARK_DEEP_MAX_NS (60 * NS_PER_S)
 /* How often a caller who never sleeps looks at the line, and after how many calls at the latest. */
 #define PARK_LINE_NS	(10 * NS_PER_MS)
 #define PARK_LINE_CALLS	63
@@ -37,7 +41,7 @@ struct parking {
 	int my_bell;		/* eventfd that wakes us when deep */
 	int peer_bell;		/* eventfd that wakes the peer when deep */
 	int line;		/* read side of the peer's line */
-	uint32_t number;	/* of our waits */
+	uint32_t number;	/* of our announcements */
 	uint32_t answered;	/* the peer's announcement that we have answered */
 	uint32_t events_seen;	/* peer's events at our last look at the line */
 	bool hung_up;		/* the line has said so; it does not take it back */
@@ -51,6 +55,7 @@ struct park_for {
 	bool (*look)(void *arg);	/* whether it has come; called often, must be cheap */
 	void *arg;
 	const struct turn *turn;	/* whose closing ends the wait */
+	bool unfenced;			/* the peer may miss an announcement just made */
 };
 
 void park_init(struct parking *p);
@@ -65,8 +70,11 @@ int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, in
 /* Wake the peer, whose announcement @wait is not answered yet. */
 void park_answer(struct parking *p, uint32_t wait);
 
-/* -ESHUTDOWN, -EBADMSG, -EPIPE or 0, from the events of both sides and, when they changed or it is time, the line. */
-int park_check(struct parking *p);
+/*
+ * -ESHUTDOWN, -EBADMSG, -EPIPE or 0, from the events of both sides and, when they changed or it is
+ * time, the line. Of up to @calls calls in a quick row only the last looks at the time.
+ */
+int park_check(struct parking *p, uint32_t calls);
 
 /* Make the peer's sleepers look at their events and at the line. Works without park_init(). */
 void park_wake_peer(struct parking *p);
@@ -75,10 +83,13 @@ void park_wake_peer(struct parking *p);
 void park_wake_own(struct parking *p);
 
 /* After having stored what the peer may wait for: wake it if it sleeps. */
-static ALWAYS_INLINE void park_notify(struct parking *p)
+static ALWAYS_INLINE void park_notify(struct parking *p, bool fenced)
 {
-	/* relaxed: not ordered after our store on purpose, see above */
-	uint32_t wait = load_relaxed(&p->peer->wait);
+	/*
+	 * order: SLEEP, after the store, if that was fenced too.
+	 * relaxed: otherwise not ordered after it on purpose, see above
+	 */
+	uint32_t wait = fenced ? load_seq(&p->peer->wait) : load_relaxed(&p->peer->wait);
 
 	if (unlikely(wait != p->answered))
 		park_answer(p, wait);
