@@ -32,7 +32,6 @@ struct tracee {
 	pid_t tid;
 	unsigned int owner;
 	bool armed;
-	bool inside; /* between the entry and the exit of a system call */
 	bool ended;
 };
 
@@ -134,15 +133,21 @@ static void resume(struct syscount_trace *t, struct tracee *e, int sig)
 	enum phase p = phase_of(t);
 
 	e->armed = p == ARMING || p == ARMED;
-	if (!e->armed)
-		e->inside = false;
 	ptrace(e->armed ? PTRACE_SYSCALL : PTRACE_CONT, e->tid, NULL, (void *)(long)sig);
+}
+
+/* Not by taking turns: a tracee that is armed inside of a system call begins with its exit. */
+static bool is_entry(pid_t tid)
+{
+	struct __ptrace_syscall_info info;
+
+	return ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof(info), &info) > 0 &&
+	       info.op == PTRACE_SYSCALL_INFO_ENTRY;
 }
 
 static void on_syscall(struct syscount_trace *t, struct tracee *e)
 {
-	e->inside = !e->inside;
-	if (e->inside && phase_of(t) == ARMED)
+	if (phase_of(t) == ARMED && is_entry(e->tid))
 		t->sc->count[e->owner]++;
 	ptrace(PTRACE_SYSCALL, e->tid, NULL, NULL);
 }
