@@ -49,18 +49,32 @@ void pipe_rx_publish(struct pipe_rx *rx)
 	answer_writer(rx, true);
 }
 
-/* A message has been received: say so, to ourselves each time, to the writer now and then. */
+/* Whether the writer, or this thread's next receive, must be told of what has been received. */
+static ALWAYS_INLINE bool worth_telling(const struct pipe_rx *rx)
+{
+	const struct parking *p = &rx->side.park;
+
+	return rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
+	       /* relaxed: ordered by the store of the published position, when there is one */
+	       load_relaxed(&p->peer->wait) != p->answered || pipe_conversing;
+}
+
+static NOINLINE int tell_slow(struct pipe_rx *rx)
+{
+	pipe_conversing = false;
+	/* relaxed: as above */
+	if (rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
+	    load_relaxed(&rx->side.park.peer->wait) != rx->side.park.answered)	/* relaxed: as above */
+		release_room(rx);
+	return 0;
+}
+
+/* Messages have been received: say so, to the next owner each time, to the writer now and then. */
 static ALWAYS_INLINE void settle(struct pipe_rx *rx)
 {
-	struct parking *p = &rx->side.park;
-
 	lane_rx_settle(&rx->lane);
-	if (unlikely(pipe_conversing))
-		pipe_conversing = false;
-	/* relaxed: see park_notify() */
-	if (unlikely(rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
-		     load_relaxed(&p->peer->wait) != p->answered))
-		release_room(rx);
+	if (unlikely(worth_telling(rx)))
+		tell_slow(rx);
 }
 
 static void request(struct weir_end *end, uint32_t armed, uint32_t fence)
@@ -144,7 +158,7 @@ static ALWAYS_INLINE int64_t message_size(struct pipe_rx *rx, uint64_t header)
 	return pipe_poison(&rx->side.park);
 }
 
-static ALWAYS_INLINE int recv_one(struct weir_end *end, void *buffer, size_t room, uint32_t flags,
+static int recv_one(struct weir_end *end, void *buffer, size_t room, uint32_t flags,
 				  int64_t deadline, size_t *ret_size)
 {
 	struct pipe_rx *rx = end->rx;
@@ -170,23 +184,44 @@ static ALWAYS_INLINE int recv_one(struct weir_end *end, void *buffer, size_t roo
 	return 0;
 }
 
-int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags, int64_t deadline,
-		   size_t *ret_size)
+static NOINLINE int recv_slow(struct weir_end *end, void *buffer, size_t size, uint32_t flags,
+			      int64_t deadline, size_t *ret_size)
 {
 	bool locked;
 	int result;
 
-	if (unlikely(!end || (!buffer && size > 0) || (flags & ~RECV_FLAGS)))
+	if (!end || (!buffer && size > 0) || (flags & ~RECV_FLAGS))
 		return -EINVAL;
 	result = pipe_enter_rx(end, flags, deadline, &locked);
-	if (unlikely(result < 0))
+	if (result < 0)
 		return result;
 	result = recv_one(end, buffer, size, flags, deadline, ret_size);
-	if (likely(result == 0)) {
+	if (result == 0)
 		settle(end->rx);
-	}
 	turn_give(&end->rx->side.turn, locked);
 	return result;
+}
+
+int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags, int64_t deadline,
+		   size_t *ret_size)
+{
+	struct pipe_rx *rx;
+	int64_t got;
+
+	/* What is left of the way through here calls nothing, so that no register needs saving. */
+	if (unlikely(!end || !buffer || (flags & ~RECV_FLAGS) || turn_needed()))
+		return recv_slow(end, buffer, size, flags, deadline, ret_size);
+	rx = end->rx;
+	if (unlikely(!rx || !rx->side.bound))
+		return recv_slow(end, buffer, size, flags, deadline, ret_size);
+	got = lane_rx_get_fast(&rx->lane, buffer, size);
+	if (unlikely(got < 0))
+		return recv_slow(end, buffer, size, flags, deadline, ret_size);
+	if (ret_size)
+		*ret_size = (size_t)got;
+	if (unlikely(worth_telling(rx)))
+		return tell_slow(rx);
+	return 0;
 }
 
 /* After the first message: what is there, as long as it fits. How many in all. */

@@ -19,6 +19,7 @@ void pipe_tx_obey(struct weir_end *end, uint64_t requests)
 	uint32_t armed = REQUEST_ARMED(requests), fence = REQUEST_FENCE(requests);
 
 	tx->lane.fenced = armed != 0 || (fence & 1);
+	lane_tx_changed(&tx->lane);
 	if (armed != REQUEST_ARMED(tx->requests_seen))
 		sys_event_set(end->core->levels[end->tx_lane]);
 	tx->requests_seen = requests;
@@ -102,6 +103,7 @@ static NOINLINE int prepare(struct weir_end *end, uint64_t size, uint32_t flags,
 	int result;
 
 	lane->soft = lane->tail;
+	lane_tx_changed(lane);
 	lane_tx_mark(lane);
 	result = park_check(&tx->side.park, 0);
 	if (result < 0)
@@ -115,6 +117,7 @@ static NOINLINE int prepare(struct weir_end *end, uint64_t size, uint32_t flags,
 	if (stride > PREPARE_STRIDE)
 		stride = PREPARE_STRIDE;
 	lane->soft = lane->limit - next < stride ? lane->limit : next + stride;
+	lane_tx_changed(lane);
 	return 0;
 }
 
@@ -123,7 +126,7 @@ static ALWAYS_INLINE bool prepared(const struct pipe_tx *tx, uint64_t size)
 	return tx->lane.tail + lane_record_size(size) <= tx->lane.soft && !park_disturbed(&tx->side.park);
 }
 
-static ALWAYS_INLINE int send_one(struct weir_end *end, const void *data, size_t size, uint32_t flags,
+static int send_one(struct weir_end *end, const void *data, size_t size, uint32_t flags,
 				  int64_t deadline)
 {
 	struct pipe_tx *tx = end->tx;
@@ -155,20 +158,46 @@ static ALWAYS_INLINE void leave(struct weir_end *end, bool locked)
 	turn_give(&end->tx->side.turn, locked);
 }
 
-int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t flags,
-		   int64_t deadline)
+static NOINLINE int send_slow(struct weir_end *end, const void *data, size_t size, uint32_t flags,
+			      int64_t deadline)
 {
 	bool locked;
 	int result;
 
-	if (unlikely(!end || (!data && size > 0) || (flags & ~SEND_FLAGS)))
+	if (!end || (!data && size > 0) || (flags & ~SEND_FLAGS))
 		return -EINVAL;
 	result = pipe_enter_tx(end, flags, deadline, &locked);
-	if (unlikely(result < 0))
+	if (result < 0)
 		return result;
 	result = send_one(end, data, size, flags, deadline);
 	leave(end, locked);
 	return result;
+}
+
+static NOINLINE int notify_slow(struct weir_end *end)
+{
+	notify_reader(end);
+	return 0;
+}
+
+int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t flags,
+		   int64_t deadline)
+{
+	struct pipe_tx *tx;
+
+	/* What is left of the way through here calls nothing, so that no register needs saving. */
+	if (unlikely(!end || !data || (flags & ~(WEIR_INTR | WEIR_NOSPIN)) || turn_needed() ||
+		     !pipe_conversing))
+		return send_slow(end, data, size, flags, deadline);
+	tx = end->tx;
+	if (unlikely(!tx || park_disturbed(&tx->side.park) || !lane_tx_put_fast(&tx->lane, data, size)))
+		return send_slow(end, data, size, flags, deadline);
+	/* relaxed: not ordered after the header on purpose, see wait/park.h */
+	if (unlikely(load_relaxed(&tx->side.park.peer->wait) != tx->side.park.answered ||
+		     /* relaxed: as above */
+		     load_relaxed(&tx->side.park.peer->requests) != tx->requests_seen))
+		return notify_slow(end);
+	return 0;
 }
 
 /* One message of several, to be published later. */

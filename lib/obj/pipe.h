@@ -7,7 +7,7 @@
 
 #include "mem/segment.h"
 #include "ring/lane.h"
-#include "wait/backlog.h"
+#include "ring/backlog.h"
 #include "wait/park.h"
 #include "wait/turn.h"
 #include "weir/pipe.h"

@@ -69,6 +69,34 @@ static ALWAYS_INLINE void copy_rest(uint8_t *to, const uint8_t *from, size_t siz
 		*to = *from;
 }
 
+static ALWAYS_INLINE void copy_in_small(uint8_t *to, const uint8_t *from, size_t size)
+{
+	for (; size >= 32; size -= 32, to += 32, from += 32) {
+		copy_in_pair(to, from);
+		copy_in_pair(to + 16, from + 16);
+	}
+	if (size & 16) {
+		copy_in_pair(to, from);
+		to += 16;
+		from += 16;
+	}
+	if (size & 15)
+		copy_rest(to, from, size);
+}
+
+static ALWAYS_INLINE void copy_out_small(uint8_t *to, const uint8_t *from, size_t size)
+{
+	for (; size >= 32; size -= 32, to += 32, from += 32)
+		memcpy(to, from, 32);
+	if (size & 16) {
+		memcpy(to, from, 16);
+		to += 16;
+		from += 16;
+	}
+	if (size & 15)
+		copy_rest(to, from, size);
+}
+
 /* From a program's buffer into the ring. Neither side is touched beyond @size bytes. */
 static ALWAYS_INLINE void copy_in(void *to_bytes, const void *from_bytes, size_t size)
 {
@@ -79,10 +107,7 @@ static ALWAYS_INLINE void copy_in(void *to_bytes, const void *from_bytes, size_t
 		memcpy(to, from, size);
 		return;
 	}
-	for (; size >= 16; size -= 16, to += 16, from += 16)
-		copy_in_pair(to, from);
-	if (size > 0)
-		copy_rest(to, from, size);
+	copy_in_small(to, from, size);
 }
 
 /* From the ring into a program's buffer. Neither side is touched beyond @size bytes. */
@@ -95,10 +120,7 @@ static ALWAYS_INLINE void copy_out(void *to_bytes, const void *from_bytes, size_
 		memcpy(to, from, size);
 		return;
 	}
-	for (; size >= 16; size -= 16, to += 16, from += 16)
-		memcpy(to, from, 16);
-	if (size > 0)
-		copy_rest(to, from, size);
+	copy_out_small(to, from, size);
 }
 
 #endif

@@ -41,6 +41,7 @@ int lane_tx_take_over(struct lane_tx *tx)
 	tx->pending = false;
 	tx->limit = end;
 	tx->soft = tx->tail;
+	lane_tx_changed(tx);
 	lane_tx_mark(tx);
 	return 0;
 }

@@ -53,6 +53,7 @@ struct lane {
 struct lane_tx {
 	struct lane lane;
 	uint64_t tail;		/* where the next record begins */
+	uint64_t fast;		/* soft, or 0 while something is pending, or fenced, or not even owned */
 	uint64_t soft;		/* up to where nothing but the ring need be looked at; <= limit */
 	uint64_t limit;		/* where it must end at the latest, as far as known */
 	uint64_t first;		/* if pending: where the first unpublished record begins */
@@ -163,10 +164,17 @@ static ALWAYS_INLINE void lane_tx_release(struct lane_tx *tx, uint64_t position,
 		store_release(at, header);
 }
 
+/* To be called after each change of soft, pending or fenced. */
+static ALWAYS_INLINE void lane_tx_changed(struct lane_tx *tx)
+{
+	tx->fast = tx->pending || tx->fenced ? 0 : tx->soft;
+}
+
 /* Make what is pending visible. */
 static ALWAYS_INLINE void lane_tx_commit(struct lane_tx *tx)
 {
 	tx->pending = false;
+	lane_tx_changed(tx);
 	lane_tx_release(tx, tx->first, tx->first_header);
 }
 
@@ -192,6 +200,29 @@ static ALWAYS_INLINE void lane_tx_put_more(struct lane_tx *tx, const void *data,
 	tx->pending = true;
 	tx->first = at;
 	tx->first_header = header;
+	lane_tx_changed(tx);
+}
+
+/*
+ * The common case, in which nothing is called and little stored: a small message that fits, while
+ * nothing is pending, fenced, or to be looked at. False if it is not that case.
+ */
+static ALWAYS_INLINE bool lane_tx_put_fast(struct lane_tx *tx, const void *data, size_t size)
+{
+	uint64_t tail = tx->tail, mask = tx->lane.mask;
+	uint64_t next = tail + lane_record_size(size);
+	uint8_t *ring = tx->lane.ring;
+	uint8_t *at = ring + (tail & mask);
+
+	if (unlikely(size > COPY_SMALL_MAX || next > tx->fast))
+		return false;
+	copy_in_small(at + RECORD_HEADER, data, size);
+	/* relaxed: the reader gets here only through the header that is released after it */
+	store_relaxed((uint64_t *)(void *)(ring + (next & mask)), 0);
+	tx->tail = next;
+	/* order: COMMIT release, to lane_rx_look(): the message before its header. */
+	store_release((uint64_t *)(void *)at, RECORD_MARK | size);
+	return true;
 }
 
 /* Begin where the last writer ended. -EBADMSG if the positions cannot be. */
@@ -240,6 +271,29 @@ static ALWAYS_INLINE void lane_rx_publish(struct lane_rx *rx)
 	 */
 	store_seq(&rx->lane.reader->published, rx->head);
 	rx->published = rx->head;
+}
+
+/*
+ * The common case: a small message is there and fits into @room bytes. It is copied out and
+ * settled. -EAGAIN if it is not that case.
+ */
+static ALWAYS_INLINE int64_t lane_rx_get_fast(struct lane_rx *rx, void *buffer, size_t room)
+{
+	uint64_t head = rx->head;
+	const uint8_t *at = rx->lane.ring + (head & rx->lane.mask);
+	/* order: COMMIT acquire, from lane_tx_release(). */
+	uint64_t header = load_acquire((const uint64_t *)(const void *)at);
+	uint64_t size = header ^ RECORD_MARK;
+
+	/* With any other mark, or none, what is left is no small number. */
+	if (unlikely(size > COPY_SMALL_MAX || size > room))
+		return -EAGAIN;
+	copy_out_small(buffer, at + RECORD_HEADER, size);
+	head += lane_record_size(size);
+	rx->head = head;
+	/* order: HEAD release, to lane_rx_take_over(): the message is copied out before. */
+	store_release(&rx->lane.reader->position, head);
+	return (int64_t)size;
 }
 
 /* How many bytes the writer was ahead when it last said; an estimate, since it goes on writing. */

@@ -50,8 +50,8 @@ static int events_error(const struct parking *p)
 
 static int look_at_line(struct parking *p)
 {
-	/* relaxed: read before the line, so that a close that follows is seen as a change again */
-	p->events_seen = load_relaxed(&p->peer->events);
+	/* order: CLOSE acquire, from announce_close(): a close counted here shows on the line. */
+	p->events_seen = load_acquire(&p->peer->events);
 	p->hung_up = p->hung_up || live_hung_up(p->line);
 	return p->hung_up ? -EPIPE : 0;
 }

@@ -99,8 +99,8 @@ static ALWAYS_INLINE void park_notify(struct parking *p, bool fenced)
 static ALWAYS_INLINE bool park_disturbed(const struct parking *p)
 {
 	/* relaxed: events guard nothing; park_check() looks for itself */
-	return (load_relaxed(&p->peer->events) != p->events_seen) |
-	       (load_relaxed(&p->mine->events) >= EVENTS_POISONED);	/* relaxed: as above */
+	return load_relaxed(&p->peer->events) != p->events_seen ||
+	       load_relaxed(&p->mine->events) >= EVENTS_POISONED;	/* relaxed: as above */
 }
 
 #endif

@@ -45,7 +45,7 @@ void turn_give_slow(struct turn *t)
 
 void turn_close(struct turn *t, void (*nudge)(void *arg), void *arg)
 {
-	if (!WEIR_TSAN && __libc_single_threaded)
+	if (!turn_needed())
 		return;
 	store_seq(&t->closing, 1);	/* order: QUEUED, before the queue is read */
 	/* order: TURN acquire, from turn_give(): the last of them is out. */

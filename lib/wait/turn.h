@@ -30,6 +30,12 @@ struct turn {
 int turn_take_slow(struct turn *t, uint32_t flags, int64_t deadline);
 void turn_give_slow(struct turn *t);
 
+/* Whether there are threads that might be inside. */
+static ALWAYS_INLINE bool turn_needed(void)
+{
+	return WEIR_TSAN || unlikely(!__libc_single_threaded);
+}
+
 /*
  * Wait until it is our turn: 0; -EAGAIN, -ETIMEDOUT, -EINTR; -ESHUTDOWN when closing.
  * @ret_locked goes to turn_give().
@@ -39,7 +45,7 @@ static ALWAYS_INLINE int turn_take(struct turn *t, uint32_t flags, int64_t deadl
 	uint32_t free_state = TURN_FREE;
 
 	*ret_locked = false;
-	if (!WEIR_TSAN && likely(__libc_single_threaded))
+	if (likely(!turn_needed()))
 		return 0;
 	*ret_locked = true;
 	/* order: TURN acquire, from turn_give(): all that the thread before us did. */

@@ -12,8 +12,8 @@
  * Never in a conversation (the thread has sent something since it last received), never twice
  * without having received something in between, never longer than BACKLOG_WAIT_NS.
  */
-#ifndef WEIR_WAIT_BACKLOG_H
-#define WEIR_WAIT_BACKLOG_H
+#ifndef WEIR_RING_BACKLOG_H
+#define WEIR_RING_BACKLOG_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "wait/backlog.h"
+#include "ring/backlog.h"
 
 #include "base/clock.h"
 
