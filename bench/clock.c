@@ -39,7 +39,10 @@ void bench_sleep(int64_t ns)
 
 double bench_timer_ns(void)
 {
-	enum { LOOPS = 5, READS = 4000 };
+	enum {
+		LOOPS = 5,
+		READS = 4000
+	};
 	int64_t best = INT64_MAX;
 	int i, k;
 

@@ -83,8 +83,7 @@ struct syscount;
  * and later. Returns 0 or a negative errno; *ret is set even on failure (NULL only without
  * memory) so that syscount_reason() can tell why.
  */
-int syscount_open(struct syscount **ret, const pid_t *pids, unsigned int n,
-		  enum syscount_how how);
+int syscount_open(struct syscount **ret, const pid_t *pids, unsigned int n, enum syscount_how how);
 
 /*
  * Wait until @workers are ready at the gate, count while they run, let them go. Returns 0;

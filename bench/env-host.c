@@ -22,17 +22,18 @@ json_t *env_kernel(void)
 	struct utsname u = { 0 };
 
 	uname(&u);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o}",
-			 "system", u.sysname, "release", u.release, "version", u.version,
-			 "machine", u.machine, "cmdline", env_text("/proc/cmdline"));
+	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "system", u.sysname, "release", u.release,
+			 "version", u.version, "machine", u.machine, "cmdline",
+			 env_text("/proc/cmdline"));
 }
 
 /* Those of @wanted that are in the processor's list of flags. */
 static json_t *flags(void)
 {
 	static const char *const wanted[] = {
-		"constant_tsc", "nonstop_tsc", "tsc_known_freq", "rdtscp", "sse4_2", "avx2",
-		"avx512f", "erms", "fsrm", "waitpkg", "hypervisor", "ht", "atomics", "sve",
+		"constant_tsc", "nonstop_tsc", "tsc_known_freq", "rdtscp", "sse4_2",
+		"avx2",		"avx512f",     "erms",		 "fsrm",   "waitpkg",
+		"hypervisor",	"ht",	       "atomics",	 "sve",
 	};
 	json_t *have = json_array(), *all = env_field("/proc/cpuinfo", "flags");
 	const char *text;
@@ -132,12 +133,13 @@ json_t *env_topology(void)
 	json_t *a = json_array();
 
 	for (i = 0; i < n && i < MAX_CPUS; i++)
-		json_array_append_new(a, json_pack("{s:i, s:o, s:o, s:o, s:o}",
-			"cpu", cpus[i],
-			"core", env_number(CPU "/cpu%d/topology/core_id", cpus[i]),
-			"package", env_number(CPU "/cpu%d/topology/physical_package_id", cpus[i]),
-			"siblings", env_text(CPU "/cpu%d/topology/thread_siblings_list", cpus[i]),
-			"node", node_of(cpus[i])));
+		json_array_append_new(
+			a, json_pack("{s:i, s:o, s:o, s:o, s:o}", "cpu", cpus[i], "core",
+				     env_number(CPU "/cpu%d/topology/core_id", cpus[i]), "package",
+				     env_number(CPU "/cpu%d/topology/physical_package_id", cpus[i]),
+				     "siblings",
+				     env_text(CPU "/cpu%d/topology/thread_siblings_list", cpus[i]),
+				     "node", node_of(cpus[i])));
 	return a;
 }
 
@@ -154,14 +156,15 @@ json_t *env_caches(void)
 			json_decref(level);
 			break;
 		}
-		json_array_append_new(a, json_pack("{s:o, s:o, s:o, s:o, s:o}",
-			"level", level,
-			"type", env_text(CPU "/cpu%d/cache/index%d/type", cpu, i),
-			"size", env_text(CPU "/cpu%d/cache/index%d/size", cpu, i),
-			"line_bytes",
-			env_number(CPU "/cpu%d/cache/index%d/coherency_line_size", cpu, i),
-			"shared_cpus",
-			env_text(CPU "/cpu%d/cache/index%d/shared_cpu_list", cpu, i)));
+		json_array_append_new(
+			a,
+			json_pack("{s:o, s:o, s:o, s:o, s:o}", "level", level, "type",
+				  env_text(CPU "/cpu%d/cache/index%d/type", cpu, i), "size",
+				  env_text(CPU "/cpu%d/cache/index%d/size", cpu, i), "line_bytes",
+				  env_number(CPU "/cpu%d/cache/index%d/coherency_line_size", cpu,
+					     i),
+				  "shared_cpus",
+				  env_text(CPU "/cpu%d/cache/index%d/shared_cpu_list", cpu, i)));
 	}
 	return a;
 }
@@ -226,10 +229,8 @@ json_t *env_virtual(void)
 	json_t *dmi = env_text("/sys/class/dmi/id/sys_vendor");
 
 	hypervisor_name(name);
-	return json_pack("{s:o, s:o, s:o}",
-			 "hypervisor", *name ? json_string(name) : json_null(),
-			 "system_vendor", dmi,
-			 "steal_since_boot", steal_share());
+	return json_pack("{s:o, s:o, s:o}", "hypervisor", *name ? json_string(name) : json_null(),
+			 "system_vendor", dmi, "steal_since_boot", steal_share());
 }
 
 json_t *env_clock(void)
@@ -238,9 +239,7 @@ json_t *env_clock(void)
 	struct timespec ts = { 0 };
 
 	clock_getres(CLOCK_MONOTONIC, &ts);
-	return json_pack("{s:o, s:o, s:i, s:f}",
-			 "source", env_text("%s/current_clocksource", dir),
-			 "available", env_text("%s/available_clocksource", dir),
-			 "resolution_ns", (int)ts.tv_nsec,
-			 "read_ns", bench_timer_ns());
+	return json_pack("{s:o, s:o, s:i, s:f}", "source", env_text("%s/current_clocksource", dir),
+			 "available", env_text("%s/available_clocksource", dir), "resolution_ns",
+			 (int)ts.tv_nsec, "read_ns", bench_timer_ns());
 }

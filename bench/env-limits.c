@@ -74,7 +74,8 @@ static json_t *group_file(const char *const *mounts, const char *controller, con
 json_t *env_cgroup(void)
 {
 	static const char *const v2[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified", NULL };
-	static const char *const cpu[] = { "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct", NULL };
+	static const char *const cpu[] = { "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct",
+					   NULL };
 	static const char *const set[] = { "/sys/fs/cgroup/cpuset", NULL };
 	json_t *o = json_object();
 
@@ -112,13 +113,10 @@ static json_t *rlimit(int which)
 
 json_t *env_rlimits(void)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "memlock_bytes", rlimit(RLIMIT_MEMLOCK),
-			 "msgqueue_bytes", rlimit(RLIMIT_MSGQUEUE),
-			 "nofile", rlimit(RLIMIT_NOFILE),
-			 "nproc", rlimit(RLIMIT_NPROC),
-			 "rtprio", rlimit(RLIMIT_RTPRIO),
-			 "nice", rlimit(RLIMIT_NICE));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "memlock_bytes", rlimit(RLIMIT_MEMLOCK),
+			 "msgqueue_bytes", rlimit(RLIMIT_MSGQUEUE), "nofile", rlimit(RLIMIT_NOFILE),
+			 "nproc", rlimit(RLIMIT_NPROC), "rtprio", rlimit(RLIMIT_RTPRIO), "nice",
+			 rlimit(RLIMIT_NICE));
 }
 
 json_t *env_ipc(void)

@@ -43,7 +43,8 @@ static void print_members(const char *name, const json_t *o, FILE *out)
 	const char *key;
 	json_t *v;
 
-	json_object_foreach((json_t *)o, key, v) {
+	json_object_foreach((json_t *)o, key, v)
+	{
 		snprintf(sub, sizeof(sub), "%s%s%s", name, *name ? "." : "", key);
 		print_item(sub, v, out);
 	}

@@ -156,12 +156,9 @@ const char *env_cflags(void)
 
 static json_t *build(void)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s}",
-			 "git", env_git(),
-			 "compiler", env_compiler(),
-			 "flags", env_cflags(),
-			 "libc", gnu_get_libc_version(),
-			 "jansson", JANSSON_VERSION);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s}", "git", env_git(), "compiler", env_compiler(),
+			 "flags", env_cflags(), "libc", gnu_get_libc_version(), "jansson",
+			 JANSSON_VERSION);
 }
 
 static json_t *now(void)
@@ -179,19 +176,10 @@ json_t *env_gather(void)
 {
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
 			 "s:o}",
-			 "time", now(),
-			 "kernel", env_kernel(),
-			 "cpu", env_cpu(),
-			 "topology", env_topology(),
-			 "caches", env_caches(),
-			 "mitigations", env_mitigations(),
-			 "virtualization", env_virtual(),
-			 "clock", env_clock(),
-			 "memory", env_memory(),
-			 "cgroup", env_cgroup(),
-			 "isolation", env_isolation(),
-			 "rlimits", env_rlimits(),
-			 "ipc_limits", env_ipc(),
-			 "security", env_security(),
-			 "build", build());
+			 "time", now(), "kernel", env_kernel(), "cpu", env_cpu(), "topology",
+			 env_topology(), "caches", env_caches(), "mitigations", env_mitigations(),
+			 "virtualization", env_virtual(), "clock", env_clock(), "memory",
+			 env_memory(), "cgroup", env_cgroup(), "isolation", env_isolation(),
+			 "rlimits", env_rlimits(), "ipc_limits", env_ipc(), "security",
+			 env_security(), "build", build());
 }

@@ -85,8 +85,7 @@ static bool line_rounds(uint64_t *word, int side, uint64_t base, int first, int 
 }
 
 /* All parts of one side; their means in mean[]. */
-static bool line_parts(struct floor_line *l, int side, int lines, uint64_t base,
-		       double mean[PARTS])
+static bool line_parts(struct floor_line *l, int side, int lines, uint64_t base, double mean[PARTS])
 {
 	int64_t deadline, t = bench_now();
 	int i, rounds = FLOOR_ROUNDS / PARTS;
@@ -95,8 +94,8 @@ static bool line_parts(struct floor_line *l, int side, int lines, uint64_t base,
 	for (i = 0; i < PARTS; i++) {
 		int64_t before = t;
 
-		if (!line_rounds(&l->line[i % lines].word, side, base, i * rounds,
-				 (i + 1) * rounds, deadline))
+		if (!line_rounds(&l->line[i % lines].word, side, base, i * rounds, (i + 1) * rounds,
+				 deadline))
 			return false;
 		t = bench_now();
 		mean[i] = (double)(t - before) / rounds;
@@ -135,8 +134,8 @@ double floor_line_side(struct floor_line *line, int side)
 
 void *floor_pair_alloc(size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE,
-		       -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }

@@ -27,16 +27,14 @@ static json_t *by_size(const double *v)
 
 json_t *floor_json(const struct floor_limits *f)
 {
-	return json_pack("{s:[i,i], s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "cpus", f->cpu[0], f->cpu[1],
-			 "cacheline_rtt_ns", number(f->cacheline_rtt_ns),
+	return json_pack("{s:[i,i], s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "cpus", f->cpu[0],
+			 f->cpu[1], "cacheline_rtt_ns", number(f->cacheline_rtt_ns),
 			 "memcpy_bytes_per_s", number(f->memcpy_bytes_per_s),
 			 "crosscore_bytes_per_s", number(f->crosscore_bytes_per_s),
 			 "fill_copy_bytes_per_s", by_size(f->fill_copy_bytes_per_s),
-			 "fill_bytes_per_s", by_size(f->fill_bytes_per_s),
-			 "null_syscall_ns", number(f->null_syscall_ns),
-			 "wake_ns", number(f->wake_ns),
-			 "timer_ns", number(f->timer_ns));
+			 "fill_bytes_per_s", by_size(f->fill_bytes_per_s), "null_syscall_ns",
+			 number(f->null_syscall_ns), "wake_ns", number(f->wake_ns), "timer_ns",
+			 number(f->timer_ns));
 }
 
 static void line(FILE *out, const char *what, double v, double unit, const char *name)
@@ -67,6 +65,5 @@ void floor_print(const struct floor_limits *f, FILE *out)
 	fprintf(out, "\n  One core fills messages in 8-byte stores, GB/s\n");
 	fprintf(out, "  %12s %12s %12s %14s\n", "size", "in place", "and copy", "ns per message");
 	for (i = 0; i < FLOOR_SIZES; i++)
-		size_line(out, floor_sizes[i], f->fill_bytes_per_s[i],
-			  f->fill_copy_bytes_per_s[i]);
+		size_line(out, floor_sizes[i], f->fill_bytes_per_s[i], f->fill_copy_bytes_per_s[i]);
 }

@@ -166,7 +166,10 @@ struct handover {
 	_Alignas(4096) unsigned char ring[FLOOR_RING_BYTES];
 };
 
-enum { HAND_SLOTS = FLOOR_RING_BYTES / HAND_BLOCK, HAND_COUNT = HAND_BYTES / HAND_BLOCK };
+enum {
+	HAND_SLOTS = FLOOR_RING_BYTES / HAND_BLOCK,
+	HAND_COUNT = HAND_BYTES / HAND_BLOCK
+};
 
 /* Wait until *word >= want; H1 and H2 pair with the stores in hand_write() and hand_read(). */
 static bool at_least(const uint64_t *word, uint64_t want, int64_t deadline)

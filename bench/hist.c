@@ -145,7 +145,9 @@ static void hgrm_line(const struct hist *h, FILE *out, uint64_t rank)
 /* Five lines per halving of the distance to 100 %, as HdrHistogram prints by default. */
 static void hgrm_table(const struct hist *h, FILE *out)
 {
-	enum { TICKS = 5 };
+	enum {
+		TICKS = 5
+	};
 	uint64_t last = 0;
 	int half, tick;
 
@@ -172,7 +174,8 @@ int hist_write_hgrm(const struct hist *h, FILE *out)
 		"1/(1-Percentile)");
 	if (h->count)
 		hgrm_table(h, out);
-	fprintf(out, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", hist_mean(h), hist_stddev(h));
+	fprintf(out, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", hist_mean(h),
+		hist_stddev(h));
 	fprintf(out, "#[Max     = %12.3f, Total count    = %12llu]\n", (double)h->max,
 		(unsigned long long)h->count);
 	fprintf(out, "#[Buckets = %12u, SubBuckets     = %12u]\n", HIST_BUCKETS, 2 * HIST_HALF);

@@ -37,7 +37,8 @@ struct hist {
 /* Bin of a value in 0..HIST_MAX. */
 static inline unsigned int hist_bin(uint64_t v)
 {
-	unsigned int shift = 63 - HIST_HALF_BITS - (unsigned int)__builtin_clzll(v | (2 * HIST_HALF - 1));
+	unsigned int shift =
+		63 - HIST_HALF_BITS - (unsigned int)__builtin_clzll(v | (2 * HIST_HALF - 1));
 
 	return (shift << HIST_HALF_BITS) + (unsigned int)(v >> shift);
 }

@@ -22,7 +22,7 @@
 #define STEAL_LIMIT 0.001	   /* share of all CPU time */
 #define INVOLUNTARY_PER_S 20.0	   /* per process; the tick of a busy CPU alone gives a few */
 #define MIGRATIONS_PER_S 5.0
-#define LOAD_LIMIT 0.5		   /* runnable tasks besides us */
+#define LOAD_LIMIT 0.5		   /* runnable tasks besides us, mean */
 
 /* ---- one process ---- */
 
@@ -136,6 +136,7 @@ void noise_begin(struct noise *n)
 {
 	memset(n, 0, sizeof(*n));
 	n->load = runnable();
+	n->samples = 1;
 	n->throttled = throttled();
 	read_stat(&n->steal_ticks, &n->total_ticks);
 	n->wall_ns = bench_now();
@@ -171,14 +172,14 @@ void noise_merge(struct noise *sum, const struct noise *n)
 	sum->wall_ns += n->wall_ns;
 	sum->steal_ticks += n->steal_ticks;
 	sum->total_ticks += n->total_ticks;
-	if (n->load > sum->load)
-		sum->load = n->load;
+	sum->load += n->load;
+	sum->samples += n->samples;
 	sum->involuntary += n->involuntary;
 	add_known(&sum->migrations, n->migrations);
 	sum->worker_ns += n->worker_ns;
 	sum->workers += n->workers;
 	sum->throttled = sum->throttled < 0 || n->throttled < 0 ? -1
-								 : sum->throttled + n->throttled;
+								: sum->throttled + n->throttled;
 }
 
 double noise_steal(const struct noise *n)
@@ -206,23 +207,30 @@ int noise_warn(const struct noise *n, json_t *warnings)
 	int said = 0;
 
 	if (noise_steal(n) > STEAL_LIMIT && n->steal_ticks > 1)
-		said += say(warnings, "the hypervisor took %.1f %% of the CPU time (steal): use a "
-			    "quieter host, or more repeats", 100 * noise_steal(n));
-	if (n->load > LOAD_LIMIT)
-		said += say(warnings, "%.0f other tasks wanted a CPU: stop them, or pin to CPUs "
-			    "that they do not use (--cpus)", n->load);
+		said += say(warnings,
+			    "the hypervisor took %.1f %% of the CPU time (steal): use a "
+			    "quieter host, or more repeats",
+			    100 * noise_steal(n));
+	if (n->samples && n->load / n->samples > LOAD_LIMIT)
+		said += say(warnings,
+			    "%.1f other tasks wanted a CPU: stop them, or pin to CPUs "
+			    "that they do not use (--cpus)",
+			    n->load / n->samples);
 	if (seconds > 0 && n->involuntary > 2 &&
 	    (double)n->involuntary / seconds > INVOLUNTARY_PER_S)
-		said += say(warnings, "processes lost their CPU %.0f times a second: other tasks "
+		said += say(warnings,
+			    "processes lost their CPU %.0f times a second: other tasks "
 			    "run on the same CPUs; choose others (--cpus)",
 			    (double)n->involuntary / seconds);
-	if (seconds > 0 && n->migrations > 2 &&
-	    (double)n->migrations / seconds > MIGRATIONS_PER_S)
-		said += say(warnings, "processes changed CPU %.0f times a second: pin them (--cpus)",
+	if (seconds > 0 && n->migrations > 2 && (double)n->migrations / seconds > MIGRATIONS_PER_S)
+		said += say(warnings,
+			    "processes changed CPU %.0f times a second: pin them (--cpus)",
 			    (double)n->migrations / seconds);
 	if (n->throttled > 0)
-		said += say(warnings, "the control group used up its CPU quota %d times: raise the "
-			    "quota (cpu.max), or use shorter runs", n->throttled);
+		said += say(warnings,
+			    "the control group used up its CPU quota %d times: raise the "
+			    "quota (cpu.max), or use shorter runs",
+			    n->throttled);
 	return said;
 }
 
@@ -244,12 +252,13 @@ static int check_cpus(int processes, json_t *warnings)
 	int cpu, pair[2], n = bench_cpus_allowed(&cpu, 1), said = 0;
 
 	if (n > 0 && processes > n)
-		said += say(warnings, "too few CPUs: %d processes on %d: spinning ones wait for "
+		said += say(warnings,
+			    "too few CPUs: %d processes on %d: spinning ones wait for "
 			    "whole time slices; allow more CPUs, or use --wait block",
 			    processes, n);
 	if (n > 1 && bench_default_pair(pair) == BENCH_PAIR_SIBLINGS)
 		said += say(warnings, "all allowed CPUs are threads of one core: results are those "
-			    "of hyperthreads; allow a CPU of another core");
+				      "of hyperthreads; allow a CPU of another core");
 	return said;
 }
 
@@ -262,12 +271,16 @@ static int check_clock(json_t *warnings)
 	read_word("/sys/devices/system/clocksource/clocksource0/current_clocksource", word);
 #if defined(__x86_64__)
 	if (*word && strcmp(word, "tsc") && strcmp(word, "kvm-clock"))
-		said += say(warnings, "clocksource is %s, not tsc: times below some microseconds "
-			    "are not to be trusted; boot with tsc=reliable if the TSC is", word);
+		said += say(warnings,
+			    "clocksource is %s, not tsc: times below some microseconds "
+			    "are not to be trusted; boot with tsc=reliable if the TSC is",
+			    word);
 #endif
 	if (ns > 100)
-		said += say(warnings, "reading the clock takes %.0f ns: short times are mostly that; "
-			    "check the clocksource (%s)", ns, *word ? word : "not known");
+		said += say(warnings,
+			    "reading the clock takes %.0f ns: short times are mostly that; "
+			    "check the clocksource (%s)",
+			    ns, *word ? word : "not known");
 	return said;
 }
 
@@ -279,8 +292,10 @@ int noise_preflight(int processes, json_t *warnings)
 
 	read_word("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", word);
 	if (*word && strcmp(word, "performance"))
-		said += say(warnings, "frequency governor is %s: short runs are slowed down by the "
-			    "ramp; set performance (cpupower frequency-set -g performance)", word);
+		said += say(warnings,
+			    "frequency governor is %s: short runs are slowed down by the "
+			    "ramp; set performance (cpupower frequency-set -g performance)",
+			    word);
 	if (load > LOAD_LIMIT)
 		said += say(warnings, "%.0f other tasks are running: stop them first", load);
 	return said;

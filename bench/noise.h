@@ -2,7 +2,7 @@
 /*
  * What the machine does to the figures, said beside them with a hint.
  *
- *	controller:	noise_begin(&n); ... one repeat ... noise_end(&n);
+ *	controller:	noise_begin(&n); (no worker runs yet) ... one repeat ... noise_end(&n);
  *	each worker:	noise_self_begin(&s); ... timed window ... noise_self_end(&s);
  *	controller:	noise_add(&n, &s) for each worker; noise_warn(&n, warnings);
  *
@@ -26,7 +26,8 @@ struct noise {
 	int64_t wall_ns;
 	int64_t steal_ticks; /* of all CPUs: taken by the hypervisor */
 	int64_t total_ticks;
-	double load;	     /* runnable tasks at the start, without the caller */
+	double load;	     /* runnable tasks at the start, without the caller: sum and */
+	int samples;	     /* number of looks, since one look is a matter of luck */
 	int64_t involuntary; /* sums over the workers added */
 	int64_t migrations;
 	int64_t worker_ns;

@@ -31,23 +31,33 @@ static inline uint64_t pattern__load(const unsigned char *p, size_t word)
 	return v;
 }
 
-/* The low @tail bytes of a word, always in little-endian order. */
-static inline void pattern__store_tail(const struct pattern_shape *s, unsigned char *p, uint64_t v)
-{
-	unsigned int i;
+/* The bytes behind the last whole word: the low ones of @v, in little-endian order. Out of line,
+ * most sizes have none. Both return what the bytes add to the sum. */
+uint64_t pattern_store_tail(const struct pattern_shape *s, unsigned char *p, uint64_t v);
+uint64_t pattern_load_tail(const struct pattern_shape *s, const unsigned char *p);
 
-	for (i = 0; i < s->tail; i++)
-		p[s->words * 8 + i] = (unsigned char)(v >> (8 * i));
+/* The sum of a message that is written, and its tail, when there is one. */
+static inline uint64_t pattern__finish(const struct pattern_shape *s, unsigned char *p,
+				       uint64_t header)
+{
+	uint64_t sum = header * s->k + s->add;
+
+	if (__builtin_expect(s->tail_mask != 0, 0))
+		sum += pattern_store_tail(s, p, header * PATTERN_MULT + s->words);
+	return sum;
 }
 
-static inline uint64_t pattern__load_tail(const struct pattern_shape *s, const unsigned char *p)
+/* Eight words, a cache line, starting at word i; @first is the value of the first one. */
+static inline void pattern__store_line(unsigned char *p, size_t i, uint64_t first, uint64_t f)
 {
-	uint64_t v = 0;
-	unsigned int i;
-
-	for (i = 0; i < s->tail; i++)
-		v |= (uint64_t)p[s->words * 8 + i] << (8 * i);
-	return v;
+	pattern__store(p, i, first);
+	pattern__store(p, i + 1, f + i + 1);
+	pattern__store(p, i + 2, f + i + 2);
+	pattern__store(p, i + 3, f + i + 3);
+	pattern__store(p, i + 4, f + i + 4);
+	pattern__store(p, i + 5, f + i + 5);
+	pattern__store(p, i + 6, f + i + 6);
+	pattern__store(p, i + 7, f + i + 7);
 }
 
 static inline uint64_t pattern_write_full(const struct pattern_shape *s, void *msg, uint64_t header)
@@ -56,39 +66,43 @@ static inline uint64_t pattern_write_full(const struct pattern_shape *s, void *m
 	uint64_t f = header * PATTERN_MULT;
 	size_t n = s->words, i = 1;
 
-	pattern__store(p, 0, header);
-	for (; i + 4 <= n; i += 4) {
-		pattern__store(p, i, f + i);
-		pattern__store(p, i + 1, f + i + 1);
-		pattern__store(p, i + 2, f + i + 2);
-		pattern__store(p, i + 3, f + i + 3);
+	if (n >= 8) {
+		pattern__store_line(p, 0, header, f);
+		for (i = 8; i + 8 <= n; i += 8)
+			pattern__store_line(p, i, f + i, f);
+	} else {
+		pattern__store(p, 0, header);
 	}
 	for (; i < n; i++)
 		pattern__store(p, i, f + i);
-	if (__builtin_expect(s->tail_mask != 0, 0))
-		pattern__store_tail(s, p, f + n);
-	return pattern_sum(s, header);
+	return pattern__finish(s, p, header);
+}
+
+static inline uint64_t pattern__load_line(const unsigned char *p, size_t i)
+{
+	uint64_t a = pattern__load(p, i) + pattern__load(p, i + 1);
+	uint64_t b = pattern__load(p, i + 2) + pattern__load(p, i + 3);
+	uint64_t c = pattern__load(p, i + 4) + pattern__load(p, i + 5);
+	uint64_t d = pattern__load(p, i + 6) + pattern__load(p, i + 7);
+
+	return (a + b) + (c + d);
 }
 
 static inline uint64_t pattern_read_full(const struct pattern_shape *s, const void *msg,
 					 uint64_t *ret_header)
 {
 	const unsigned char *p = msg;
-	uint64_t a = pattern__load(p, 0), b = 0;
-	size_t n = s->words, i = 1;
+	uint64_t sum = 0;
+	size_t n = s->words, i = 0;
 
-	*ret_header = a;
-	for (; i + 4 <= n; i += 4) {
-		a += pattern__load(p, i);
-		b += pattern__load(p, i + 1);
-		a += pattern__load(p, i + 2);
-		b += pattern__load(p, i + 3);
-	}
+	*ret_header = pattern_peek(p);
+	for (; i + 8 <= n; i += 8)
+		sum += pattern__load_line(p, i);
 	for (; i < n; i++)
-		a += pattern__load(p, i);
+		sum += pattern__load(p, i);
 	if (__builtin_expect(s->tail_mask != 0, 0))
-		b += pattern__load_tail(s, p);
-	return a + b;
+		sum += pattern_load_tail(s, p);
+	return sum;
 }
 
 /* The header travels in the first vector: a store of its own over a wide one, or under a wide
@@ -96,12 +110,9 @@ static inline uint64_t pattern_read_full(const struct pattern_shape *s, const vo
 static inline uint64_t pattern_write_wide(const struct pattern_shape *s, void *msg, uint64_t header)
 {
 	unsigned char *p = msg;
-	uint64_t f = header * PATTERN_MULT;
 
 	pattern_fill_words(p, s->words, header);
-	if (__builtin_expect(s->tail_mask != 0, 0))
-		pattern__store_tail(s, p, f + s->words);
-	return pattern_sum(s, header);
+	return pattern__finish(s, p, header);
 }
 
 static inline uint64_t pattern_read_wide(const struct pattern_shape *s, const void *msg,
@@ -112,7 +123,7 @@ static inline uint64_t pattern_read_wide(const struct pattern_shape *s, const vo
 
 	*ret_header = pattern_peek(msg);
 	if (__builtin_expect(s->tail_mask != 0, 0))
-		sum += pattern__load_tail(s, p);
+		sum += pattern_load_tail(s, p);
 	return sum;
 }
 
@@ -125,9 +136,7 @@ static inline uint64_t pattern_write_line(const struct pattern_shape *s, void *m
 	pattern__store(p, 0, header);
 	for (i = PATTERN_LINE / 8; i < s->words; i += PATTERN_LINE / 8)
 		pattern__store(p, i, f + i);
-	if (__builtin_expect(s->tail_mask != 0, 0))
-		pattern__store_tail(s, p, f + s->words);
-	return pattern_sum(s, header);
+	return pattern__finish(s, p, header);
 }
 
 static inline uint64_t pattern_read_line(const struct pattern_shape *s, const void *msg,
@@ -141,7 +150,7 @@ static inline uint64_t pattern_read_line(const struct pattern_shape *s, const vo
 	for (i = PATTERN_LINE / 8; i < s->words; i += PATTERN_LINE / 8)
 		sum += pattern__load(p, i);
 	if (__builtin_expect(s->tail_mask != 0, 0))
-		sum += pattern__load_tail(s, p);
+		sum += pattern_load_tail(s, p);
 	return sum;
 }
 

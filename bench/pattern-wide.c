@@ -21,8 +21,8 @@ typedef uint64_t v8 VECTOR(64);
 static const uint64_t count_up[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 
 #define LANES(type) (sizeof(type) / 8)
-#define AT(type, p, i) (*(type *)((p) + (i) * 8))
-#define AT_CONST(type, p, i) (*(const type *)((p) + (i) * 8))
+#define AT(type, p, i) (*(type *)((p) + (i)*8))
+#define AT_CONST(type, p, i) (*(const type *)((p) + (i)*8))
 #define COUNT_UP(type) AT_CONST(type, (const unsigned char *)count_up, 0)
 
 /* One vector at word i, the header in its place when it is the first one. */
@@ -39,7 +39,7 @@ static const uint64_t count_up[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 	do {                                                             \
 		uint64_t f = header * PATTERN_MULT;                      \
 		size_t i = 0;                                            \
-									 \
+\
 		while (i + LANES(big) <= words)                          \
 			PUT(big);                                        \
 		if (LANES(big) > LANES(v4) && i + LANES(v4) <= words)    \
@@ -57,7 +57,7 @@ static const uint64_t count_up[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 		big a = {}, b = {};                                            \
 		uint64_t sum = 0, v;                                           \
 		size_t i = 0, k;                                               \
-									       \
+\
 		for (; i + 2 * LANES(big) <= words; i += 2 * LANES(big)) {     \
 			a += AT_CONST(big, p, i);                              \
 			b += AT_CONST(big, p, i + LANES(big));                 \
@@ -91,8 +91,7 @@ uint64_t (*pattern_sum_words)(const unsigned char *p, size_t words) = sum_16;
 
 #if defined(__x86_64__)
 
-__attribute__((target("avx2"))) static void fill_32(unsigned char *p, size_t words,
-						    uint64_t header)
+__attribute__((target("avx2"))) static void fill_32(unsigned char *p, size_t words, uint64_t header)
 {
 	FILL_BODY(v4);
 }

@@ -78,6 +78,25 @@ int pattern_shape_init(struct pattern_shape *s, size_t size, enum pattern_touch 
 	return 0;
 }
 
+uint64_t pattern_store_tail(const struct pattern_shape *s, unsigned char *p, uint64_t v)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->tail; i++)
+		p[s->words * 8 + i] = (unsigned char)(v >> (8 * i));
+	return v & s->tail_mask;
+}
+
+uint64_t pattern_load_tail(const struct pattern_shape *s, const unsigned char *p)
+{
+	uint64_t v = 0;
+	unsigned int i;
+
+	for (i = 0; i < s->tail; i++)
+		v |= (uint64_t)p[s->words * 8 + i] << (8 * i);
+	return v;
+}
+
 size_t pattern_check_size(unsigned int producers)
 {
 	return sizeof(struct pattern_check) + producers * sizeof(struct pattern_source);
@@ -234,8 +253,7 @@ static uint64_t lost_alone(const struct pattern_source *s, uint64_t sent)
 	return lost + (next < sent ? sent - next : 0);
 }
 
-static void verdict_alone(const struct pattern_source *s, uint64_t sent,
-			  struct pattern_result *ret)
+static void verdict_alone(const struct pattern_source *s, uint64_t sent, struct pattern_result *ret)
 {
 	ret->lost += lost_alone(s, sent);
 	ret->duplicated += s->duplicated;
@@ -262,8 +280,8 @@ static void verdict_shared(const struct pattern_check *const *readers, unsigned 
 		ret->lost += sent - unique;
 	} else if (unique > sent) {
 		ret->duplicated += unique - sent;
-	} else if (ret->corrupted == 0 && sent && sum != (sent % 2 ? (sent - 1) / 2 * sent
-								    : sent / 2 * (sent - 1))) {
+	} else if (ret->corrupted == 0 && sent &&
+		   sum != (sent % 2 ? (sent - 1) / 2 * sent : sent / 2 * (sent - 1))) {
 		/* As many as were sent, but not those: one is missing and another came twice. */
 		ret->lost++;
 		ret->duplicated++;

@@ -173,7 +173,7 @@ struct pattern_sent {
 struct pattern_result {
 	uint64_t lost;	     /* sent, never received */
 	uint64_t duplicated; /* received once more than sent */
-	uint64_t reordered;  /* received after a later one of the same producer, by the same reader */
+	uint64_t reordered;  /* received by the same reader after a later one of its producer */
 	uint64_t corrupted;  /* wrong contents; not lost as well unless the header was hit */
 };
 

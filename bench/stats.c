@@ -162,8 +162,8 @@ size_t stats_block_ratios(const struct stats_point *a, size_t na, const struct s
 	return n;
 }
 
-struct stats_median stats_ratio(const struct stats_point *a, size_t na,
-				const struct stats_point *b, size_t nb)
+struct stats_median stats_ratio(const struct stats_point *a, size_t na, const struct stats_point *b,
+				size_t nb)
 {
 	struct stats_median none = { .median = NAN, .low = NAN, .high = NAN };
 	double *ratios = na ? malloc(na * sizeof(*ratios)) : NULL;

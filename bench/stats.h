@@ -66,8 +66,8 @@ size_t stats_block_ratios(const struct stats_point *a, size_t na, const struct s
 			  size_t nb, double *ratios, size_t max);
 
 /* Median (and interval) of those ratios. */
-struct stats_median stats_ratio(const struct stats_point *a, size_t na,
-				const struct stats_point *b, size_t nb);
+struct stats_median stats_ratio(const struct stats_point *a, size_t na, const struct stats_point *b,
+				size_t nb);
 
 /* Whether two medians cannot be told apart: the intervals overlap, or one is not known. */
 bool stats_tie(const struct stats_median *a, const struct stats_median *b);

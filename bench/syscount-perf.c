@@ -26,7 +26,7 @@ struct syscount_perf {
 	struct perf_counter {
 		int fd;
 		unsigned int owner; /* index of its process */
-	} *counter;
+	} * counter;
 };
 
 /* Reading the list of threads of one process. */
@@ -56,7 +56,9 @@ static int read_number(int dir, const char *path)
 static int unmounted_tracefs(void)
 {
 #if defined(SYS_fsopen) && defined(SYS_fsconfig) && defined(SYS_fsmount)
-	enum { CMD_CREATE = 6 };
+	enum {
+		CMD_CREATE = 6
+	};
 	int fs = (int)syscall(SYS_fsopen, "tracefs", 1 /* close on exec */), dir;
 
 	if (fs < 0)

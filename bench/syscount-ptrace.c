@@ -26,7 +26,14 @@
 
 #define ANSWER_NS (5 * BENCH_NS)
 
-enum phase { OPENING, FREE, ARMING, ARMED, DISARMING, QUIT };
+enum phase {
+	OPENING,
+	FREE,
+	ARMING,
+	ARMED,
+	DISARMING,
+	QUIT
+};
 
 struct tracee {
 	pid_t tid;
