@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory that controller, repeat process and workers share: the task, and what came of it.
+ *
+ * A memfd of the controller, handed on by number through exec; all three are the same program, so
+ * the layout needs no version. One repeat uses it at a time; control_clear() makes it new.
+ */
+#ifndef IPC_BENCH_CONTROL_H
+#define IPC_BENCH_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bench/cost.h"
+#include "bench/floor.h"
+#include "bench/hist.h"
+#include "bench/noise.h"
+#include "bench/pattern.h"
+#include "mech.h"
+
+#define WORKERS		2	/* one producer, one consumer */
+#define STAMPS		4096
+#define CHECK_BYTES	2048	/* a pattern_check for the producers of a workload */
+#define SOURCE_BYTES	16
+
+enum workload {
+	WORKLOAD_RTT,
+	WORKLOAD_STREAM,
+	WORKLOAD_ONEWAY,
+	WORKLOADS,
+};
+
+/* What the self-test plants. */
+enum fault {
+	FAULT_NONE,
+	FAULT_LOSS,
+	FAULT_DUPLICATE,
+	FAULT_REORDER,
+	FAULT_CORRUPT,
+	FAULT_STALL,
+	FAULT_CRASH,
+	FAULTS,
+};
+
+/* The parts of a repeat, in this order. */
+enum pass {
+	PASS_WARMUP,
+	PASS_TIMED,	/* the rates come from here */
+	PASS_CLOCKED,	/* rtt: the latencies */
+	PASS_COUNTED,	/* system calls and page faults */
+	PASSES,
+};
+
+struct task {
+	uint32_t mechanism;		/* position in mechs[] */
+	enum workload workload;
+	enum pattern_touch touch;
+	struct setup setup;
+	uint64_t rate;			/* oneway: messages a second */
+	bool poisson;
+	uint64_t seed;
+	uint64_t messages;		/* of the timed pass at most; 0: no limit */
+	int64_t duration_ns;
+	int64_t warmup_ns;
+	int32_t cpu[WORKERS];		/* -1: not pinned */
+	bool probe;			/* first try out how many messages fit */
+	bool count;			/* add the counting pass */
+};
+
+enum repeat_status {
+	REPEAT_RUNNING,			/* or died before it could tell */
+	REPEAT_OK,
+	REPEAT_SKIPPED,			/* the mechanism cannot do this: why */
+	REPEAT_FAILED,			/* why */
+};
+
+/* What one worker found in one pass. */
+struct pass_result {
+	int64_t start;
+	int64_t end;
+	uint64_t done;
+	uint64_t late;
+	struct cost cost;
+};
+
+struct worker_result {
+	_Alignas(128) struct pass_result pass[PASSES];
+	struct noise_self noise;
+	struct pattern_sent sent;
+	double bracket[2];		/* before, after; NAN */
+	char error[MECH_WHY];
+	_Alignas(128) unsigned char check[CHECK_BYTES];
+};
+
+struct stamp {
+	uint64_t sequence;
+	int64_t ns;
+};
+
+struct control {
+	struct task task;
+
+	uint32_t status;		/* enum repeat_status */
+	char why[MECH_WHY];
+	struct leftovers leftovers;
+	int32_t repeat_pid;
+	int32_t notify;			/* descriptor: the counting pass is about to begin */
+	uint64_t capacity_bytes;
+	uint64_t capacity_msgs;		/* 0: not probed */
+	uint64_t memory_bytes;
+	struct pattern_result integrity;
+	uint64_t syscalls;		/* of the counting pass, valid with a source */
+	char syscalls_source[SOURCE_BYTES];
+	char syscalls_reason[MECH_WHY];
+	struct noise noise;
+
+	_Alignas(128) uint32_t arrived;	/* barrier: workers that came, over all barriers */
+	_Alignas(128) struct syscount_gate gate;
+	struct floor_line line;
+	struct worker_result worker[WORKERS];
+	_Alignas(128) struct stamp stamps[STAMPS];
+	struct hist hist;
+};
+
+/* Create it, with its descriptor; NULL on failure. */
+struct control *control_create(int *ret_fd);
+
+/* Map what control_create() made. */
+struct control *control_attach(int fd);
+
+/* Ready for the next task; keeps nothing. */
+void control_clear(struct control *control);
+
+/* Remove what a repeat process left behind when it could not do so itself. */
+void control_sweep(struct control *control);
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The workloads' loops, as a template: a file includes this once, after it has defined
+ *
+ *	static inline int port_send(struct port *port, const void *message);
+ *	static inline int port_recv(struct port *port, void *message);
+ *
+ * which move one message of port->size bytes, wait as port->wait says, and return 0 or a negative
+ * errno. It gets LOOPS, which initialises a struct loops. A template, because a message can take as little as 5 ns:
+ * a call through a pointer, a clock read or a shared counter per message would be most of it.
+ * With LOOPS_BATCH defined, also the functions that loops-batch.inc.h names.
+ *
+ * A pass ends with a message whose header is WORKER_END; it is not counted.
+ */
+#ifndef IPC_BENCH_LOOPS_INC_H
+#define IPC_BENCH_LOOPS_INC_H
+
+#include "oneway.h"
+#include "worker.h"
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+/* Most runs touch messages in full; the constant lets the compiler drop the other ways. */
+#define SPECIALISE(body, w) \
+	((w)->shape.touch == PATTERN_FULL ? body(w, PATTERN_FULL) : body(w, (w)->shape.touch))
+
+static int loop_end(struct worker *w)
+{
+	struct pattern_shape shape = w->shape;
+
+	pattern_write(&shape, w->out, WORKER_END);
+	return port_send(&w->port, w->out);
+}
+
+/* Stamp one message in 4096 before it is sent. The reader sees the stamp because it sees the
+ * message, which is ordered behind it by whatever orders messages. */
+static inline void loop_stamp(struct worker *w, uint64_t sequence)
+{
+	struct stamp *stamp = &w->stamps[sequence / WORKER_STAMP_EVERY % STAMPS];
+
+	__atomic_store_n(&stamp->sequence, sequence, __ATOMIC_RELAXED);
+	__atomic_store_n(&stamp->ns, bench_now(), __ATOMIC_RELEASE);
+}
+
+static inline void loop_transit(struct worker *w, uint64_t sequence)
+{
+	const struct stamp *stamp = &w->stamps[sequence / WORKER_STAMP_EVERY % STAMPS];
+	int64_t sent = __atomic_load_n(&stamp->ns, __ATOMIC_ACQUIRE);
+
+	if (__atomic_load_n(&stamp->sequence, __ATOMIC_RELAXED) == sequence)
+		hist_record(w->hist, bench_now() - sent);
+}
+
+static ALWAYS_INLINE int stream_send_body(struct worker *w, enum pattern_touch touch)
+{
+	struct pattern_shape shape = w->shape;
+	struct pattern_sent sent = w->sent;
+	uint64_t done;
+	int r = 0;
+
+	shape.touch = touch;
+	for (done = 0; worker_goes_on(w, done); done++) {
+		uint64_t sum = pattern_write(&shape, w->out, pattern_header(0, sent.count));
+
+		if (sent.count % WORKER_STAMP_EVERY == 0)
+			loop_stamp(w, sent.count);
+		r = port_send(&w->port, w->out);
+		if (r < 0)
+			break;
+		sent.count++;
+		sent.sum += sum;
+	}
+	w->done = done;
+	w->sent = sent;
+	return r < 0 ? r : loop_end(w);
+}
+
+static ALWAYS_INLINE int stream_recv_body(struct worker *w, enum pattern_touch touch)
+{
+	struct pattern_shape shape = w->shape;
+	uint64_t done, header, sum;
+	int r;
+
+	shape.touch = touch;
+	for (done = 0;; done++) {
+		r = port_recv(&w->port, w->in);
+		if (r < 0)
+			break;
+		sum = pattern_read(&shape, w->in, &header);
+		if (__builtin_expect(header == WORKER_END, 0))
+			break;
+		pattern_check_add(w->check, &shape, header, sum);
+		if (header % WORKER_STAMP_EVERY == 0)
+			loop_transit(w, pattern_seq(header));
+	}
+	w->end = bench_now();
+	w->done = done;
+	return r;
+}
+
+#ifdef LOOPS_BATCH
+#include "loops-batch.inc.h"
+#endif
+
+static int loop_stream_send(struct worker *w)
+{
+#ifdef LOOPS_BATCH
+	if (w->port.batch > 1)
+		return SPECIALISE(batch_send_body, w);
+#endif
+	return SPECIALISE(stream_send_body, w);
+}
+
+static int loop_stream_recv(struct worker *w)
+{
+#ifdef LOOPS_BATCH
+	if (w->port.batch > 1)
+		return SPECIALISE(batch_recv_body, w);
+#endif
+	return SPECIALISE(stream_recv_body, w);
+}
+
+/* One clock read per round trip: the end of one is the beginning of the next. */
+static inline int64_t loop_lap(struct worker *w, int64_t last)
+{
+	int64_t now = bench_now();
+
+	hist_record(w->hist, now - last);
+	return now;
+}
+
+static ALWAYS_INLINE int rtt_ping_body(struct worker *w, enum pattern_touch touch)
+{
+	struct pattern_shape shape = w->shape;
+	int64_t last = bench_now();
+	uint64_t done, header, sum;
+	int r = 0;
+
+	shape.touch = touch;
+	for (done = 0; worker_goes_on(w, done); done++) {
+		sum = pattern_write(&shape, w->out, pattern_header(0, w->sent.count));
+		r = port_send(&w->port, w->out);
+		if (r < 0)
+			break;
+		w->sent.count++;
+		w->sent.sum += sum;
+		r = port_recv(&w->port, w->in);
+		if (r < 0)
+			break;
+		sum = pattern_read(&shape, w->in, &header);
+		pattern_check_add(w->check, &shape, header, sum);
+		if (w->clocked)
+			last = loop_lap(w, last);
+	}
+	w->end = bench_now();
+	w->done = done;
+	return r < 0 ? r : loop_end(w);
+}
+
+static ALWAYS_INLINE int rtt_pong_body(struct worker *w, enum pattern_touch touch)
+{
+	struct pattern_shape shape = w->shape;
+	uint64_t done, header, sum;
+	int r;
+
+	shape.touch = touch;
+	for (done = 0;; done++) {
+		r = port_recv(&w->port, w->in);
+		if (r < 0)
+			break;
+		sum = pattern_read(&shape, w->in, &header);
+		if (__builtin_expect(header == WORKER_END, 0))
+			break;
+		pattern_check_add(w->check, &shape, header, sum);
+		sum = pattern_write(&shape, w->out, pattern_header(1, w->sent.count));
+		r = port_send(&w->port, w->out);
+		if (r < 0)
+			break;
+		w->sent.count++;
+		w->sent.sum += sum;
+	}
+	w->end = bench_now();
+	w->done = done;
+	return r;
+}
+
+static int loop_rtt_ping(struct worker *w)
+{
+	return SPECIALISE(rtt_ping_body, w);
+}
+
+static int loop_rtt_pong(struct worker *w)
+{
+	return SPECIALISE(rtt_pong_body, w);
+}
+
+static int loop_oneway_send(struct worker *w)
+{
+	struct pattern_shape shape = w->shape;
+	struct schedule schedule;
+	uint64_t done, sum;
+	int64_t due;
+	int r = 0;
+
+	schedule_begin(&schedule, w);
+	for (done = 0; worker_goes_on(w, done); done++) {
+		sum = pattern_write(&shape, w->out, pattern_header(0, w->sent.count));
+		due = schedule_next(&schedule);
+		if (!schedule_spin(&schedule, w, due))
+			break;
+		r = port_send(&w->port, w->out);
+		if (r < 0)
+			break;
+		w->sent.count++;
+		w->sent.sum += sum;
+	}
+	w->late = schedule.late;
+	w->done = done;
+	return r < 0 ? r : loop_end(w);
+}
+
+static int loop_oneway_recv(struct worker *w)
+{
+	struct pattern_shape shape = w->shape;
+	struct schedule schedule;
+	uint64_t done, header, sum;
+	int r;
+
+	schedule_begin(&schedule, w);
+	for (done = 0;; done++) {
+		r = port_recv(&w->port, w->in);
+		if (r < 0)
+			break;
+		sum = pattern_read(&shape, w->in, &header);
+		if (__builtin_expect(header == WORKER_END, 0))
+			break;
+		w->end = bench_now();
+		hist_record(w->hist, w->end - schedule_next(&schedule));
+		pattern_check_add(w->check, &shape, header, sum);
+	}
+	w->done = done;
+	return r;
+}
+
+#define LOOPS \
+	{ \
+		.stream_send = loop_stream_send, .stream_recv = loop_stream_recv, \
+		.rtt_ping = loop_rtt_ping, .rtt_pong = loop_rtt_pong, \
+		.oneway_send = loop_oneway_send, .oneway_recv = loop_oneway_recv, \
+	}
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* pipe(2) as it comes: 64 KiB, read and written with one call per message. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "fd.h"
+
+static int make_way(struct link *link, int from, char why[MECH_WHY])
+{
+	const struct setup *setup = &link->setup;
+	int way[2];
+
+	if (pipe2(way, O_CLOEXEC) < 0)
+		return mech_fail(why, "pipe2", errno);
+	fd_way(link, from, way);
+	if (setup->capacity && fcntl(way[1], F_SETPIPE_SZ, (int)setup->capacity) < 0)
+		return mech_fail(why, "F_SETPIPE_SZ", errno);
+	link->capacity_bytes = (uint64_t)fcntl(way[1], F_GETPIPE_SZ);
+	link->memory_bytes = link->capacity_bytes;
+	return 0;
+}
+
+static int pipe_create(struct link *link, char why[MECH_WHY])
+{
+	int r;
+
+	r = make_way(link, 0, why);
+	if (r == 0 && link->setup.duplex)
+		r = make_way(link, 1, why);
+	if (r == 0)
+		r = fd_mode(link, why);
+	return r;
+}
+
+static bool pipe_can(const struct setup *setup, char why[MECH_WHY])
+{
+	if (setup->capacity <= UINT64_C(1) << 30)
+		return true;
+	snprintf(why, MECH_WHY, "a pipe holds at most 1 GiB");
+	return false;
+}
+
+const struct mech mech_pipe = {
+	.name = "pipe",
+	.summary = "pipe(2), 64 KiB",
+	.capabilities = MECH_POLL | MECH_COPIES2 | MECH_SYSCALLS,
+	.can = pipe_can,
+	.create = pipe_create,
+	.try_send = fd_bytes_try,
+	.loops = &fd_bytes_loops,
+};

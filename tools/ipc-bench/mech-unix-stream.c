@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes without boundaries: a message is read until it is complete. */
+#include <sys/socket.h>
+
+#include "fd.h"
+#include "unix.h"
+
+static int stream_create(struct link *link, char why[MECH_WHY])
+{
+	return unix_create(link, SOCK_STREAM, why);
+}
+
+const struct mech mech_unix_stream = {
+	.name = "unix-stream",
+	.summary = "socketpair(2) of SOCK_STREAM",
+	.capabilities = MECH_DUPLEX | MECH_POLL | MECH_COPIES2 | MECH_SYSCALLS,
+	.create = stream_create,
+	.try_send = fd_bytes_try,
+	.loops = &fd_bytes_loops,
+};

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "mech.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+extern const struct mech mech_weir_pipe;
+extern const struct mech mech_pipe;
+extern const struct mech mech_fifo;
+extern const struct mech mech_posix_mq;
+extern const struct mech mech_sysv_mq;
+extern const struct mech mech_unix_stream;
+extern const struct mech mech_unix_dgram;
+extern const struct mech mech_unix_seqpacket;
+extern const struct mech mech_sem_shm;
+extern const struct mech mech_selftest;
+
+const struct mech *const mechs[] = {
+	&mech_weir_pipe, &mech_pipe,	    &mech_fifo,	      &mech_posix_mq,
+	&mech_sysv_mq,	 &mech_unix_stream, &mech_unix_dgram, &mech_unix_seqpacket,
+	&mech_sem_shm,	 &mech_selftest, /* not for users: the last one */
+};
+
+#define ALL (sizeof(mechs) / sizeof(mechs[0]))
+
+const size_t mech_count = ALL - 1;
+const size_t mech_count_all = ALL;
+
+const char *const *mech_names(void)
+{
+	static const char *names[ALL];
+
+	for (size_t i = 0; i < mech_count; i++)
+		names[i] = mechs[i]->name;
+	return names;
+}
+
+int mech_find(const char *name)
+{
+	for (size_t i = 0; i < mech_count_all; i++)
+		if (strcmp(mechs[i]->name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
+int mech_fail(char why[MECH_WHY], const char *what, int error)
+{
+	if (error < 0)
+		error = -error;
+	if (what)
+		snprintf(why, MECH_WHY, "%s: %s", what, strerror(error));
+	return -error;
+}
+
+bool mech_available(const struct mech *mech, char why[MECH_WHY])
+{
+	return !mech->available || mech->available(why);
+}
+
+bool mech_can(const struct mech *mech, const struct setup *setup, char why[MECH_WHY])
+{
+	if (setup->batch > 1 && !(mech->capabilities & MECH_BATCH)) {
+		snprintf(why, MECH_WHY, "no call for several messages");
+		return false;
+	}
+	if (mech->size_max && setup->size > mech->size_max) {
+		snprintf(why, MECH_WHY, "carries at most %llu bytes",
+			 (unsigned long long)mech->size_max);
+		return false;
+	}
+	return !mech->can || mech->can(setup, why);
+}
+
+int mech_create(const struct mech *mech, struct link *link, char why[MECH_WHY])
+{
+	const struct setup *setup = &link->setup;
+
+	for (int side = 0; side < 2; side++)
+		link->port[side] = (struct port){
+			.in = -1,
+			.out = -1,
+			.size = setup->size,
+			.batch = setup->batch,
+			.wait = setup->wait,
+			.wake_ns = setup->wake_ns,
+		};
+	return mech->create(link, why);
+}
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void mech_close(const struct mech *mech, struct link *link, int side)
+{
+	struct port *port = &link->port[side];
+
+	if (mech->close) {
+		mech->close(link, side);
+		return;
+	}
+	if (port->out == port->in)	/* a socket: one descriptor for both */
+		port->out = -1;
+	close_one(&port->in);
+	close_one(&port->out);
+}
+
+void mech_remove(const struct mech *mech, struct link *link)
+{
+	if (mech->remove)
+		mech->remove(link);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A mechanism: one way to move messages between two processes.
+ *
+ * Each lives in a file of its own, mech-<name>.c with '-' kept, and in the table of mech.c; a test
+ * compares the two. The life of an object in one repeat:
+ *
+ *	repeat process	create()
+ *	worker i	(after fork) close() of the side that is not its own, then the loops
+ *	repeat process	(after fork) close() of both sides, so that a worker that dies is noticed
+ *			remove() when the workers are gone
+ *
+ * Messages all have the same size, so that a stream of bytes needs no framing.
+ */
+#ifndef IPC_BENCH_MECH_H
+#define IPC_BENCH_MECH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MECH_WHY 200	/* bytes for a reason */
+#define MECH_ROOM 64	/* bytes before a message that belong to the mechanism */
+
+/* How to wait; the words of --wait in this order. */
+enum wait {
+	WAIT_OWN,		/* what a user gets without choosing */
+	WAIT_SPIN,		/* a non-blocking call in a loop, one pause per failed try */
+	WAIT_BLOCK,		/* the mechanism's sleeping call */
+	WAIT_ADAPTIVE,		/* retry for about the time of a wake-up, then sleep */
+	WAITS,
+};
+
+/* What a mechanism is told. */
+struct setup {
+	size_t size;		/* bytes of each message */
+	uint32_t batch;		/* messages per call */
+	enum wait wait;
+	bool duplex;		/* both directions are needed (rtt) */
+	uint64_t capacity;	/* bytes that may be queued; 0: as it comes */
+	int64_t wake_ns;	/* how long an adaptive wait retries before it sleeps */
+	uint32_t fault;		/* enum fault, for the self-test's own mechanism */
+};
+
+/* How one side reaches the object. Which fields are used is the mechanism's business. */
+struct port {
+	int in;			/* descriptor to receive from, -1 if none */
+	int out;		/* descriptor to send to, -1 if none */
+	void *source;		/* object to receive from */
+	void *sink;		/* object to send to */
+	size_t size;		/* copied from the setup, for the loops */
+	uint32_t batch;
+	enum wait wait;
+	int64_t wake_ns;
+	uint32_t flags;		/* of the calls */
+	int64_t deadline;	/* of the calls */
+};
+
+/* Places for the names of objects that outlive their processes; -1 is empty. In shared memory, so
+ * that the controller can remove them when the repeat process cannot. */
+#define LEFTOVERS 2
+struct leftovers {
+	int msgid[LEFTOVERS];
+};
+
+/* An object, with two sides: 0 sends the stream or pings, 1 receives it or answers. */
+struct link {
+	struct setup setup;
+	struct port port[2];
+	struct leftovers *leftovers;
+	uint64_t capacity_bytes;	/* set by create(): what can be queued, one direction */
+	uint64_t memory_bytes;		/* set by create(): what one object takes */
+	void *memory;			/* of the mechanism */
+	size_t memory_size;
+};
+
+struct worker;
+
+/* The loops of the workloads, compiled once per kind of call: loops.inc.h. Each returns 0 or a
+ * negative errno of the mechanism. */
+struct loops {
+	int (*stream_send)(struct worker *worker);
+	int (*stream_recv)(struct worker *worker);
+	int (*rtt_ping)(struct worker *worker);
+	int (*rtt_pong)(struct worker *worker);
+	int (*oneway_send)(struct worker *worker);
+	int (*oneway_recv)(struct worker *worker);
+};
+
+/* What a mechanism can do, for `list`. */
+#define MECH_BOUNDARIES	(UINT32_C(1) << 0)	/* keeps the boundaries of messages */
+#define MECH_DUPLEX	(UINT32_C(1) << 1)	/* one object carries both directions */
+#define MECH_POLL	(UINT32_C(1) << 2)	/* has a descriptor for poll(2) */
+#define MECH_BATCH	(UINT32_C(1) << 3)	/* has a call for many messages */
+#define MECH_MANY	(UINT32_C(1) << 4)	/* many writers and readers on one object */
+#define MECH_COPIES0	(UINT32_C(1) << 5)	/* no copy */
+#define MECH_COPIES1	(UINT32_C(1) << 6)	/* one copy */
+#define MECH_COPIES2	(UINT32_C(1) << 7)	/* two copies: in and out */
+#define MECH_SYSCALLS	(UINT32_C(1) << 8)	/* a system call for every message */
+#define MECH_NAMED	(UINT32_C(1) << 9)	/* unrelated processes can find it by its name */
+
+struct mech {
+	const char *name;
+	const char *summary;		/* half a line for `list` */
+	const char *package;		/* what to install when it is missing; NULL: part of the tool */
+	uint32_t capabilities;
+	uint64_t size_max;		/* largest message known beforehand; 0: ask create() */
+
+	/* Whether it works here. NULL: always. On false @why says what is missing. */
+	bool (*available)(char why[MECH_WHY]);
+
+	/* Whether it has this wait strategy, batch and size. NULL: all of them. On false @why says
+	 * why not. Called while the run is planned: decides from the setup alone. */
+	bool (*can)(const struct setup *setup, char why[MECH_WHY]);
+
+	/* Make the object: ports, capacity_bytes, memory_bytes. The ports come zeroed with in and
+	 * out -1 and the copied fields set. Returns 0, or a negative errno with @why; what was
+	 * made is then gone again. */
+	int (*create)(struct link *link, char why[MECH_WHY]);
+
+	/* Send one message on side 0 without waiting: 0, -EAGAIN when full, other errors. Used to
+	 * count how many messages fit. */
+	int (*try_send)(struct link *link, const void *message);
+
+	/* Close this process's hold on a side. NULL: close the descriptors in and out. */
+	void (*close)(struct link *link, int side);
+
+	/* Remove what closing leaves. Once, in the process that created it. NULL: nothing. */
+	void (*remove)(struct link *link);
+
+	const struct loops *loops;
+};
+
+/* The table: all mechanisms a user can choose, in the order of the reports; then, up to
+ * mech_count_all, those of the self-test. */
+extern const struct mech *const mechs[];
+extern const size_t mech_count;
+extern const size_t mech_count_all;
+
+/* The names of the table, for parse_words(); NULL at the end. */
+const char *const *mech_names(void);
+
+/* Position in the table, or -1. */
+int mech_find(const char *name);
+
+/* create() and the generic parts of its contract. */
+int mech_create(const struct mech *mech, struct link *link, char why[MECH_WHY]);
+void mech_close(const struct mech *mech, struct link *link, int side);
+void mech_remove(const struct mech *mech, struct link *link);
+
+/* Whether the mechanism is there and can do this. */
+bool mech_available(const struct mech *mech, char why[MECH_WHY]);
+bool mech_can(const struct mech *mech, const struct setup *setup, char why[MECH_WHY]);
+
+/* Fill @why and return -@error; "what: its text" when @what is not NULL. */
+int mech_fail(char why[MECH_WHY], const char *what, int error);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+#include "plan.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int plan_place(struct plan *plan, const struct options *options)
+{
+	int r;
+
+	plan->cpu[0] = plan->cpu[1] = -1;
+	if (options->unpinned)
+		return 0;
+	if (options->cpus.count == 0) {
+		r = bench_default_pair(plan->cpu);
+		if (r < 0)
+			fprintf(stderr, "ipc-bench: no CPUs: %s\n", strerror(-r));
+		return r < 0 ? r : 0;
+	}
+	for (size_t i = 0; i < WORKERS; i++) {
+		plan->cpu[i] = (int)options->cpus.item[i % options->cpus.count];
+		r = bench_pin(plan->cpu[i]);
+		bench_pin(-1);
+		if (r < 0) {
+			fprintf(stderr, "ipc-bench: --cpus: CPU %d is not allowed here\n",
+				plan->cpu[i]);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* Make room for one more of @size in a growing array; the counts are powers of two. */
+static void *grow(void *array, size_t count, size_t size)
+{
+	if (count & (count - 1))
+		return array;
+	return realloc(array, (count ? 2 * count : 1) * size);
+}
+
+static int add_skip(struct plan *plan, const struct config *config, const char *package,
+		    const char *reason)
+{
+	struct skip *skip = grow(plan->skip, plan->skips, sizeof(*skip));
+
+	if (!skip)
+		return -ENOMEM;
+	plan->skip = skip;
+	skip += plan->skips++;
+	*skip = (struct skip){
+		.mechanism = mechs[config->task.mechanism]->name,
+		.workload = config->task.workload,
+		.wait = config->task.setup.wait,
+		.size = config->task.setup.size,
+		.package = package,
+	};
+	snprintf(skip->reason, sizeof(skip->reason), "%s", reason);
+	return 0;
+}
+
+int plan_skip(struct plan *plan, struct config *config, const char *reason)
+{
+	config->dropped = true;
+	return add_skip(plan, config, NULL, reason);
+}
+
+static bool enough_cpus(const struct plan *plan)
+{
+	int cpus[1];
+
+	if (plan->cpu[0] < 0)
+		return bench_cpus_allowed(cpus, 1) >= WORKERS;
+	return plan->cpu[0] != plan->cpu[1];
+}
+
+/* What the workload asks for; NULL when it is all right. */
+static const char *misfit(const struct plan *plan, const struct options *options,
+			  const struct config *config)
+{
+	const struct task *task = &config->task;
+
+	if (options->producers != 1 || options->consumers != 1)
+		return "this workload has one producer and one consumer";
+	if (task->setup.batch > 1 && task->workload != WORKLOAD_STREAM)
+		return "this workload sends one message at a time";
+	if (task->setup.wait == WAIT_SPIN && !options->force && !enough_cpus(plan))
+		return "spinning needs a CPU for each process (or --force)";
+	if (config->engine == ENGINE_URING)
+		return "no part of this mechanism uses io_uring";
+	return NULL;
+}
+
+static int add(struct plan *plan, const struct options *options, const struct config *config)
+{
+	const struct mech *mech = mechs[config->task.mechanism];
+	const char *reason = misfit(plan, options, config);
+	char why[MECH_WHY] = "";
+	struct config *array;
+
+	if (!mech_available(mech, why))
+		return add_skip(plan, config, mech->package, why);
+	if (reason)
+		return add_skip(plan, config, NULL, reason);
+	if (!mech_can(mech, &config->task.setup, why))
+		return add_skip(plan, config, NULL, why);
+	array = grow(plan->config, plan->configs, sizeof(*array));
+	if (!array)
+		return -ENOMEM;
+	plan->config = array;
+	plan->config[plan->configs++] = *config;
+	return 0;
+}
+
+/* What all configurations of a run have in common. */
+static struct config common(const struct plan *plan, const struct options *options)
+{
+	struct config config = {
+		.task = {
+			.seed = options->seed,
+			.poisson = options->arrivals.item[0] == 1,
+			.messages = options->messages,
+			.duration_ns = (int64_t)(options->duration * 1e9),
+			.warmup_ns = (int64_t)(options->warmup * 1e9),
+		},
+		.syscalls_per_msg = NAN,
+		.faults_per_msg = NAN,
+	};
+
+	for (int i = 0; i < WORKERS; i++)
+		config.task.cpu[i] = plan->cpu[i];
+	config.task.setup.wake_ns = plan->wake_ns;
+	return config;
+}
+
+static int all_mechanisms(struct plan *plan, const struct options *o, struct config *config)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < o->mechanisms.count && r == 0; i++) {
+		config->task.mechanism = (uint32_t)o->mechanisms.item[i];
+		r = add(plan, o, config);
+	}
+	return r;
+}
+
+/* Only oneway has rates. */
+static int all_rates(struct plan *plan, const struct options *o, struct config *config)
+{
+	int r = 0;
+
+	if (config->task.workload != WORKLOAD_ONEWAY) {
+		config->task.rate = 0;
+		return all_mechanisms(plan, o, config);
+	}
+	for (size_t i = 0; i < o->rates.count && r == 0; i++) {
+		config->task.rate = o->rates.item[i];
+		r = all_mechanisms(plan, o, config);
+	}
+	return r;
+}
+
+static int all_capacities(struct plan *plan, const struct options *o, struct config *config)
+{
+	int r = 0;
+
+	for (size_t e = 0; e < o->engines.count; e++)
+		for (size_t i = 0; i < o->capacities.count && r == 0; i++) {
+			config->engine = (enum engine)o->engines.item[e];
+			config->task.setup.capacity = o->capacities.item[i];
+			r = all_rates(plan, o, config);
+		}
+	return r;
+}
+
+static int all_touches(struct plan *plan, const struct options *o, struct config *config)
+{
+	int r = 0;
+
+	for (size_t b = 0; b < o->batches.count; b++)
+		for (size_t i = 0; i < o->touches.count && r == 0; i++) {
+			config->task.setup.batch = (uint32_t)o->batches.item[b];
+			config->task.touch = (enum pattern_touch)o->touches.item[i];
+			r = all_capacities(plan, o, config);
+		}
+	return r;
+}
+
+int plan_group(struct plan *plan, const struct options *options, enum workload workload,
+	       enum wait wait, size_t size)
+{
+	struct config config = common(plan, options);
+
+	config.task.workload = workload;
+	config.task.setup.wait = wait;
+	config.task.setup.size = size;
+	config.task.setup.duplex = workload == WORKLOAD_RTT;
+	return all_touches(plan, options, &config);
+}
+
+int plan_all(struct plan *plan, const struct options *o)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < o->waits.count; i++)
+		for (size_t j = 0; j < o->workloads.count; j++)
+			for (size_t k = 0; k < o->sizes.count && r == 0; k++)
+				r = plan_group(plan, o, (enum workload)o->workloads.item[j],
+					       (enum wait)o->waits.item[i], o->sizes.item[k]);
+	return r;
+}
+
+void plan_free(struct plan *plan)
+{
+	free(plan->config);
+	free(plan->skip);
+	*plan = (struct plan){ 0 };
+}

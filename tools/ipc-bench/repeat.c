@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The repeat process: makes the object, forks the workers from there, sleeps until they are gone,
+ * and judges what arrived. It is killed with the controller, and its workers with it.
+ */
+#include "repeat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "worker.h"
+
+#define PROBE_NS	(BENCH_NS / 4)	/* long enough for a ring of some hundred MiB */
+#define SYSCOUNT_NS	(3 * BENCH_NS)
+
+static struct control *control;
+
+/* Workers go with us (PR_SET_PDEATHSIG); what has a name must go before. */
+static void on_signal(int signal)
+{
+	control_sweep(control);
+	_exit(128 + signal);
+}
+
+static void say(enum repeat_status status, const char *why)
+{
+	snprintf(control->why, MECH_WHY, "%s", why);
+	control->status = status;
+}
+
+static void *message_of(size_t size)
+{
+	char *p = aligned_alloc(MECH_ROOM, (size + 2 * MECH_ROOM) / MECH_ROOM * MECH_ROOM);
+
+	if (!p)
+		return NULL;
+	memset(p, 1, MECH_ROOM + size);
+	return p + MECH_ROOM;
+}
+
+/* Send without waiting until it would have to wait. Returns the last answer. */
+static int fill(const struct mech *mech, struct link *link, uint64_t *ret_count)
+{
+	void *message = message_of(link->setup.size);
+	int64_t deadline = bench_now() + PROBE_NS;
+	int r = message ? 0 : -ENOMEM;
+
+	for (*ret_count = 0; r == 0; *ret_count += r == 0) {
+		r = mech->try_send(link, message);
+		if (*ret_count % 1024 == 1023 && bench_now() > deadline)
+			break;
+	}
+	if (message)
+		free((char *)message - MECH_ROOM);
+	return r;
+}
+
+/* Find out how many messages fit, with an object that is then thrown away. Returns 0, or an error
+ * when the mechanism cannot carry such a message at all. */
+static int probe(const struct mech *mech, struct link *link)
+{
+	uint64_t count = 0;
+	int r;
+
+	r = mech_create(mech, link, control->why);
+	if (r < 0)
+		return r;
+	r = fill(mech, link, &count);
+	control->capacity_msgs = r == -EAGAIN ? count : 0;
+	mech_close(mech, link, 0);
+	mech_close(mech, link, 1);
+	mech_remove(mech, link);
+	if (count > 0 || r == -EAGAIN)
+		return 0;
+	return mech_fail(control->why, "a message of this size", r);
+}
+
+static int make(const struct mech *mech, struct link *link)
+{
+	int r = 0;
+
+	link->setup = control->task.setup;
+	link->leftovers = &control->leftovers;
+	if (control->task.probe)
+		r = probe(mech, link);
+	if (r == 0)
+		r = mech_create(mech, link, control->why);
+	if (r < 0)
+		return r;
+	control->capacity_bytes = link->capacity_bytes;
+	control->memory_bytes = link->memory_bytes;
+	return 0;
+}
+
+static pid_t start_worker(const struct mech *mech, struct link *link, unsigned int index)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		mech_close(mech, link, !index);
+		worker_run(control, link, index);
+	}
+	return pid;
+}
+
+static void kill_workers(const pid_t pids[WORKERS])
+{
+	for (int i = 0; i < WORKERS; i++)
+		if (pids[i] > 0)
+			kill(pids[i], SIGKILL);
+}
+
+static void explain(unsigned int index, int status)
+{
+	const char *who = index == 0 ? "producer" : "consumer";
+	const char *error = control->worker[index].error;
+	char why[MECH_WHY];
+
+	if (WIFSIGNALED(status))
+		snprintf(why, sizeof(why), "%s killed by signal %d (%s)", who, WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else if (error[0])
+		snprintf(why, sizeof(why), "%.*s", MECH_WHY - 1, error);
+	else
+		snprintf(why, sizeof(why), "%s ended with %d", who, WEXITSTATUS(status));
+	say(REPEAT_FAILED, why);
+}
+
+/* Wait for all workers; the first that fails is explained, the others are killed. */
+static bool reap(const pid_t pids[WORKERS])
+{
+	bool good = true;
+
+	for (int left = WORKERS; left > 0; left--) {
+		int status = 0;
+		pid_t pid = waitpid(-1, &status, 0);
+
+		if (pid < 0 && errno == EINTR)
+			left++;
+		if (pid < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+			continue;
+		if (good)
+			explain(pid != pids[0], status);
+		good = false;
+		kill_workers(pids);
+	}
+	return good;
+}
+
+/* The counting pass, seen from outside. Sleeps until the workers are about to begin it, or dead. */
+static void count_syscalls(const pid_t pids[WORKERS], int notified)
+{
+	struct syscount *count = NULL;
+	const char *reason;
+	char byte;
+	int r;
+
+	if (read(notified, &byte, 1) != 1)
+		return;
+	r = syscount_open(&count, pids, WORKERS, SYSCOUNT_ANY);
+	if (r == 0)
+		r = syscount_run(count, &control->gate, WORKERS, SYSCOUNT_NS);
+	if (r == 0) {
+		control->syscalls = syscount_total(count);
+		snprintf(control->syscalls_source, SOURCE_BYTES, "%s", syscount_source(count));
+	}
+	reason = count ? syscount_reason(count) : NULL;
+	if (r < 0)
+		snprintf(control->syscalls_reason, MECH_WHY, "%s", reason ? reason : strerror(-r));
+	syscount_close(count);
+}
+
+static void judge(void)
+{
+	const struct pattern_check *reader[WORKERS];
+	struct pattern_sent to_consumer[WORKERS] = { control->worker[0].sent, { 0, 0 } };
+	struct pattern_sent to_pinger[WORKERS] = { { 0, 0 }, control->worker[1].sent };
+	struct pattern_result back;
+
+	for (int i = 0; i < WORKERS; i++)
+		reader[i] = (const void *)control->worker[i].check;
+	pattern_verdict(&reader[1], 1, to_consumer, WORKERS, &control->integrity);
+	if (control->task.workload != WORKLOAD_RTT)
+		return;
+	pattern_verdict(&reader[0], 1, to_pinger, WORKERS, &back);
+	pattern_result_add(&control->integrity, &back);
+}
+
+static void start_workers(const struct mech *mech, struct link *link, pid_t pids[WORKERS])
+{
+	for (unsigned int i = 0; i < WORKERS; i++) {
+		pids[i] = start_worker(mech, link, i);
+		if (pids[i] < 0) {
+			kill_workers(pids);
+			say(REPEAT_FAILED, "fork failed");
+			exit(1);
+		}
+	}
+	mech_close(mech, link, 0);
+	mech_close(mech, link, 1);
+}
+
+static void supervise(const struct mech *mech, struct link *link)
+{
+	pid_t pids[WORKERS] = { 0 };
+	int notify[2];
+
+	if (pipe2(notify, O_CLOEXEC) < 0) {
+		say(REPEAT_FAILED, "no descriptors left");
+		return;
+	}
+	control->notify = notify[1];
+	control->repeat_pid = getpid();
+	noise_begin(&control->noise);
+	start_workers(mech, link, pids);
+	close(notify[1]);
+	if (control->task.count)
+		count_syscalls(pids, notify[0]);
+	if (!reap(pids))
+		return;
+	noise_end(&control->noise);
+	for (int i = 0; i < WORKERS; i++)
+		noise_add(&control->noise, &control->worker[i].noise);
+	judge();
+	say(REPEAT_OK, "");
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int repeat_main(const char *fd)
+{
+	struct link link = { 0 };
+	const struct mech *mech;
+
+	control = control_attach(atoi(fd));
+	if (!control || control->task.mechanism >= mech_count_all)
+		return 2;
+	catch_signals();
+	mech = mechs[control->task.mechanism];
+	if (make(mech, &link) < 0) {
+		control->status = REPEAT_SKIPPED;
+		return 0;
+	}
+	supervise(mech, &link);
+	mech_remove(mech, &link);
+	return 0;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* The table for people: a line per row, in columns as wide as they need to be. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "format.h"
+#include "rank.h"
+#include "report.h"
+
+enum column {
+	COLUMN_MECHANISM,
+	COLUMN_WAIT,
+	COLUMN_SIZE,
+	COLUMN_WORKLOAD,
+	COLUMN_VALUE,
+	COLUMN_RATIO,
+	COLUMN_CPU,
+	COLUMN_SYSCALLS,
+	COLUMN_QUEUED,
+	COLUMN_PLACEMENT,
+	COLUMN_MARK,
+	COLUMNS,
+};
+
+struct line {
+	const struct row *row;
+	char cell[COLUMNS][TEXT_MAX];
+};
+
+/* The workload with whatever is not as usual. */
+static void put_workload(struct line *line)
+{
+	const struct config *config = line->row->config;
+	const struct task *task = &config->task;
+	char *cell = line->cell[COLUMN_WORKLOAD];
+	char text[TEXT_MAX];
+	size_t used;
+
+	used = (size_t)snprintf(cell, TEXT_MAX, "%s", workload_names[task->workload]);
+	if (task->setup.batch > 1)
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " batch %u",
+					 task->setup.batch);
+	if (task->touch != PATTERN_FULL)
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " %s",
+					 touch_names[task->touch]);
+	if (task->rate)
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " %s/s",
+					 format_count((double)task->rate, text));
+	if (task->setup.capacity)
+		snprintf(cell + used, TEXT_MAX - used, " in %s",
+			 format_size(task->setup.capacity, text));
+}
+
+/* Mean time of a round trip: from the pass without clocks. */
+static struct stats_median round_trip(const struct row *row)
+{
+	struct stats_median rate = RESULT_MEDIAN(row, msgs_per_s);
+
+	return (struct stats_median){ 1e9 / rate.median, 1e9 / rate.high, 1e9 / rate.low, rate.n };
+}
+
+static void put_value(struct line *line)
+{
+	const struct row *row = line->row;
+	char *cell = line->cell[COLUMN_VALUE];
+	struct stats_median m;
+	char value[TEXT_MAX], p99[TEXT_MAX];
+
+	if (row->config->task.workload == WORKLOAD_STREAM) {
+		m = RESULT_MEDIAN(row, msgs_per_s);
+		format_rate_ci(&m, cell);
+		return;
+	}
+	m = row->config->task.workload == WORKLOAD_RTT ? round_trip(row) : RESULT_MEDIAN(row, p50);
+	format_ns_ci(&m, value);
+	if (hist_supports(row->hist, 0.99))
+		format_ns((double)hist_quantile(row->hist, 0.99), p99);
+	else
+		snprintf(p99, sizeof(p99), "?");
+	snprintf(cell, TEXT_MAX, "%.60s  p99 %.20s", value, p99);
+}
+
+static void put_ratio(struct line *line, const struct results *results)
+{
+	const struct row *base = rank_base(results, line->row);
+	struct stats_median ratio;
+	char text[TEXT_MAX];
+
+	if (!base || line->row->config->task.workload == WORKLOAD_ONEWAY)
+		return;
+	ratio = result_ratio(line->row, base);
+	if (ratio.n > 0)
+		snprintf(line->cell[COLUMN_RATIO], TEXT_MAX, "%.30s %.30s",
+			 format_ratio(ratio.median, text),
+			 mechs[base->config->task.mechanism]->name);
+}
+
+static void put_costs(struct line *line)
+{
+	const struct config *config = line->row->config;
+	struct stats_median cpu = RESULT_MEDIAN(line->row, cpu_ns_per_msg);
+	char text[TEXT_MAX];
+
+	snprintf(line->cell[COLUMN_CPU], TEXT_MAX, "CPU %.30s/msg", format_ns(cpu.median, text));
+	if (isfinite(config->syscalls_per_msg))
+		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "%.3f sys/msg",
+			 config->syscalls_per_msg);
+	else
+		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "? sys/msg");
+	if (config->capacity_msgs >= 1000)
+		snprintf(line->cell[COLUMN_QUEUED], TEXT_MAX, "%.0f K msgs queued",
+			 floor((double)config->capacity_msgs / 1000));
+	else
+		snprintf(line->cell[COLUMN_QUEUED], TEXT_MAX, "%" PRIu64 " msg%s queued",
+			 config->capacity_msgs, config->capacity_msgs == 1 ? "" : "s");
+}
+
+static void put_mark(struct line *line, const struct results *results)
+{
+	static const char *const marks[] = { "", "best", "tie" };
+
+	snprintf(line->cell[COLUMN_MARK], TEXT_MAX, "%s",
+		 marks[rank_mark(results, line->row, merit_speed)]);
+}
+
+static void put(struct line *line, const struct results *results)
+{
+	const struct task *task = &line->row->config->task;
+
+	snprintf(line->cell[COLUMN_MECHANISM], TEXT_MAX, "%s", mechs[task->mechanism]->name);
+	snprintf(line->cell[COLUMN_WAIT], TEXT_MAX, "%s", format_wait(task->setup.wait));
+	format_size(task->setup.size, line->cell[COLUMN_SIZE]);
+	put_workload(line);
+	put_value(line);
+	put_ratio(line, results);
+	put_costs(line);
+	snprintf(line->cell[COLUMN_PLACEMENT], TEXT_MAX, "%s", result_class_name(line->row->class));
+	put_mark(line, results);
+}
+
+static void print_line(const struct line *line, const int widths[COLUMNS], FILE *out)
+{
+	char text[COLUMNS * (TEXT_MAX + 2)];
+	size_t used = 0;
+
+	for (int i = 0; i < COLUMNS; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+					 i == COLUMN_SIZE ? "%*s  " : "%-*s  ", widths[i],
+					 line->cell[i]);
+	while (used > 0 && text[used - 1] == ' ')
+		used--;
+	fprintf(out, "%.*s\n", (int)used, text);
+}
+
+static bool same_paragraph(const struct row *a, const struct row *b)
+{
+	const struct task *x = &a->config->task, *y = &b->config->task;
+
+	return x->workload == y->workload && x->setup.wait == y->setup.wait &&
+	       x->setup.size == y->setup.size;
+}
+
+static void print_lines(const struct line *lines, size_t count, FILE *out)
+{
+	int widths[COLUMNS] = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		for (int c = 0; c < COLUMNS; c++)
+			if ((int)strlen(lines[i].cell[c]) > widths[c])
+				widths[c] = (int)strlen(lines[i].cell[c]);
+	for (size_t i = 0; i < count; i++) {
+		if (i > 0 && !same_paragraph(lines[i - 1].row, lines[i].row))
+			fputc('\n', out);
+		print_line(&lines[i], widths, out);
+	}
+}
+
+void report_table(const struct run *run, FILE *out)
+{
+	const struct results *results = &run->results;
+	struct line *lines = calloc(results->rows + 1, sizeof(*lines));
+	size_t count = 0;
+
+	for (size_t i = 0; lines && i < results->rows; i++) {
+		if (!rank_counts(&results->row[i]))
+			continue;
+		lines[count].row = &results->row[i];
+		put(&lines[count++], results);
+	}
+	if (lines)
+		print_lines(lines, count, out);
+	free(lines);
+}
+
+void report_legend(FILE *out)
+{
+	fprintf(out,
+		"near, far: a cache line goes between the two CPUs and back in less than 200 ns, or"
+		" not; never compare across\n"
+		"CPU: processor time of both ends together, waiting included; sys/msg: system calls"
+		" of both ends\n"
+		"rtt: there and back, mean [95 %% interval] and the 99th percentile; stream: messages"
+		" a second in one direction\n");
+}

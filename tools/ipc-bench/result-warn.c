@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What a row's reader must know: sentences, in the order of their weight. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "result.h"
+
+#define LATE_LIMIT 0.01	/* share of late slots */
+
+__attribute__((format(printf, 2, 3))) static void warn(json_t *warnings, const char *format, ...)
+{
+	char sentence[400];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	json_array_append_new(warnings, json_string(sentence));
+}
+
+static void warn_integrity(const struct row *row, json_t *warnings)
+{
+	const struct pattern_result *i = &row->integrity;
+
+	if (row->config->failed && row->config->failure[0])
+		warn(warnings, "%s", row->config->failure);
+	if (!pattern_result_ok(i))
+		warn(warnings,
+		     "lost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64
+		     ", corrupted %" PRIu64 " messages",
+		     i->lost, i->duplicated, i->reordered, i->corrupted);
+	if (row->class == CLASS_UNSTABLE)
+		warn(warnings, "the placement of the CPUs changed during these repeats");
+}
+
+static void warn_rate(const struct row *row, json_t *warnings)
+{
+	double worst = 0;
+
+	for (size_t i = 0; i < row->points; i++)
+		if (row->point[i].late > worst)
+			worst = row->point[i].late;
+	if (row->config->task.workload == WORKLOAD_ONEWAY && worst > LATE_LIMIT)
+		warn(warnings, "rate not achieved: up to %.0f %% of the slots began late",
+		     100 * worst);
+}
+
+static void warn_spread(const struct row *row, json_t *warnings)
+{
+	double *values = RESULT_VALUES(row, msgs_per_s);
+	struct stats_modes modes;
+	size_t outliers;
+
+	if (!values)
+		return;
+	modes = stats_modes(values, row->points);
+	outliers = stats_outliers(values, row->points);
+	if (modes.bimodal)
+		warn(warnings, "bimodal: %zu repeats around %.4g a second, %zu around %.4g",
+		     modes.count[0], modes.centre[0], modes.count[1], modes.centre[1]);
+	if (outliers)
+		warn(warnings, "%zu of %zu repeats are outliers (all are counted)", outliers,
+		     row->points);
+	free(values);
+}
+
+/* Numbers that are null, and why. */
+static void warn_missing(const struct row *row, json_t *warnings)
+{
+	const struct config *config = row->config;
+	bool stream = config->task.workload == WORKLOAD_STREAM;
+
+	if (row->points == 0)
+		return;
+	if (isnan(config->syscalls_per_msg))
+		warn(warnings, "no system calls counted: %s",
+		     config->syscalls_reason[0] ? config->syscalls_reason
+						: "no counting pass ended");
+	if (row->hist->count == 0)
+		warn(warnings, "no %s sampled: %s", stream ? "transit" : "latency",
+		     stream ? "one message in 4096 is, and there were fewer" : "no messages");
+	else if (!hist_supports(row->hist, 0.9999))
+		warn(warnings,
+		     "percentiles with fewer than 10 of %" PRIu64
+		     " samples beyond them are not given",
+		     row->hist->count);
+	if (row->hist->under)
+		warn(warnings, "%" PRIu64 " times were negative: the clocks of the CPUs differ",
+		     row->hist->under);
+	if (config->capacity_msgs == 0)
+		warn(warnings, "it was not found out how many messages can be queued");
+	if (row->class == FLOOR_SAME_CPU || row->class == FLOOR_UNPINNED)
+		warn(warnings, "no floor: it needs two processes that stay on two CPUs");
+}
+
+json_t *result_warnings(const struct row *row)
+{
+	json_t *warnings = json_array();
+
+	warn_integrity(row, warnings);
+	warn_rate(row, warnings);
+	warn_spread(row, warnings);
+	if (row->points)
+		noise_warn(&row->noise, warnings);
+	warn_missing(row, warnings);
+	return warnings;
+}
+
+bool result_noisy(const struct row *row)
+{
+	json_t *warnings = json_array();
+	bool noisy = row->points && noise_warn(&row->noise, warnings) > 0;
+
+	json_decref(warnings);
+	return noisy;
+}

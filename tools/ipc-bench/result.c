@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "result.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *result_class_name(int class)
+{
+	if (class == CLASS_UNKNOWN)
+		return NULL;
+	return class == CLASS_UNSTABLE ? "unstable" : floor_class_name((enum floor_class) class);
+}
+
+static struct row *find_row(struct results *results, struct config *config, int class)
+{
+	struct row *rows;
+
+	for (size_t i = 0; i < results->rows; i++)
+		if (results->row[i].config == config && results->row[i].class == class)
+			return &results->row[i];
+	rows = realloc(results->row, (results->rows + 1) * sizeof(*rows));
+	if (!rows)
+		return NULL;
+	results->row = rows;
+	rows += results->rows++;
+	*rows = (struct row){ .config = config, .class = class };
+	return rows;
+}
+
+static int add_point(struct row *row, const struct point *point)
+{
+	struct point *points = realloc(row->point, (row->points + 1) * sizeof(*points));
+
+	if (!points)
+		return -ENOMEM;
+	row->point = points;
+	row->point[row->points++] = *point;
+	return 0;
+}
+
+static int add_hist(struct row *row, const struct hist *hist)
+{
+	if (!row->hist)
+		row->hist = calloc(1, sizeof(*row->hist));
+	if (!row->hist)
+		return -ENOMEM;
+	hist_merge(row->hist, hist);
+	return 0;
+}
+
+static int class_of(const struct control *control)
+{
+	const int32_t *cpu = control->task.cpu;
+	const double *bracket = control->worker[0].bracket;
+
+	if (floor_unstable(bracket[0], bracket[1], cpu[0], cpu[1]))
+		return CLASS_UNSTABLE;
+	return floor_class(bracket[0], bracket[1], cpu[0], cpu[1]);
+}
+
+/* Both ends together. */
+static void add_costs(struct point *point, const struct control *control)
+{
+	struct cost all = { 0 };
+	double messages = (double)point->messages;
+
+	for (int i = 0; i < WORKERS; i++)
+		cost_add(&all, &control->worker[i].pass[PASS_TIMED].cost);
+	point->cpu_ns_per_msg = (double)all.cpu_ns / messages;
+	point->ctx_per_msg = (double)(all.ctx_voluntary + all.ctx_involuntary) / messages;
+}
+
+static void add_times(struct point *point, const struct control *control)
+{
+	/* The last message is received by the consumer, or, as an answer, by the pinger. */
+	int last = control->task.workload == WORKLOAD_RTT ? 0 : 1;
+	const struct pass_result *pass = &control->worker[last].pass[PASS_TIMED];
+
+	point->messages = pass->done;
+	point->duration_s = (double)(pass->end - control->worker[0].pass[PASS_TIMED].start) / 1e9;
+	point->msgs_per_s = (double)pass->done / point->duration_s;
+	point->late = (double)control->worker[0].pass[PASS_TIMED].late / (double)pass->done;
+}
+
+static double quantile(const struct hist *hist, double q)
+{
+	return hist_supports(hist, q) ? (double)hist_quantile(hist, q) : NAN;
+}
+
+static struct point make_point(int block, const struct control *control)
+{
+	const double *bracket = control->worker[0].bracket;
+	struct point point = {
+		.block = block,
+		.floor_rtt_ns = floor_rtt(bracket[0], bracket[1]),
+		.p50 = quantile(&control->hist, 0.5),
+		.p99 = quantile(&control->hist, 0.99),
+	};
+
+	add_times(&point, control);
+	add_costs(&point, control);
+	return point;
+}
+
+int result_add(struct results *results, struct config *config, int block,
+	       const struct control *control)
+{
+	struct point point = make_point(block, control);
+	int class = class_of(control);
+	struct row *row = find_row(results, config, class);
+
+	if (!row || add_point(row, &point) < 0 || add_hist(row, &control->hist) < 0)
+		return -ENOMEM;
+	pattern_result_add(&row->integrity, &control->integrity);
+	noise_merge(&row->noise, &control->noise);
+	return class;
+}
+
+int result_add_failed(struct results *results, struct config *config)
+{
+	for (size_t i = 0; i < results->rows; i++)
+		if (results->row[i].config == config)
+			return 0;
+	return find_row(results, config, CLASS_UNKNOWN) ? 0 : -ENOMEM;
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->config != y->config)
+		return x->config < y->config ? -1 : 1;
+	return x->class - y->class;
+}
+
+void result_sort(struct results *results, const struct plan *plan)
+{
+	(void)plan;	/* configurations lie in its array in their order */
+	if (results->rows)
+		qsort(results->row, results->rows, sizeof(*results->row), compare_rows);
+}
+
+void result_free(struct results *results)
+{
+	for (size_t i = 0; i < results->rows; i++) {
+		free(results->row[i].point);
+		free(results->row[i].hist);
+	}
+	free(results->row);
+	*results = (struct results){ 0 };
+}
+
+double *result_values(const struct row *row, size_t offset)
+{
+	double *values = malloc((row->points + 1) * sizeof(*values));
+
+	for (size_t i = 0; values && i < row->points; i++)
+		memcpy(&values[i], (const char *)&row->point[i] + offset, sizeof(*values));
+	return values;
+}
+
+struct stats_median result_median(const struct row *row, size_t offset)
+{
+	struct stats_median median = { NAN, NAN, NAN, 0 };
+	double *values = result_values(row, offset);
+
+	if (values)
+		median = stats_median_ci(values, row->points);
+	free(values);
+	return median;
+}
+
+static struct stats_point *stats_points(const struct row *row)
+{
+	struct stats_point *points = malloc((row->points + 1) * sizeof(*points));
+
+	for (size_t i = 0; points && i < row->points; i++)
+		points[i] = (struct stats_point){
+			.value = row->point[i].msgs_per_s,
+			.block = row->point[i].block,
+			.placement = row->class >= CLASS_UNSTABLE ? -1 : row->class,
+		};
+	return points;
+}
+
+struct stats_median result_ratio(const struct row *row, const struct row *base)
+{
+	struct stats_median ratio = { NAN, NAN, NAN, 0 };
+	struct stats_point *a = stats_points(row);
+	struct stats_point *b = stats_points(base);
+
+	if (a && b)
+		ratio = stats_ratio(a, row->points, b, base->points);
+	free(a);
+	free(b);
+	return ratio;
+}
+
+bool result_same_group(const struct row *a, const struct row *b)
+{
+	const struct task *x = &a->config->task, *y = &b->config->task;
+
+	return a->class == b->class && a->config->engine == b->config->engine &&
+	       x->workload == y->workload && x->setup.wait == y->setup.wait &&
+	       x->setup.size == y->setup.size && x->setup.batch == y->setup.batch &&
+	       x->touch == y->touch && x->rate == y->rate && x->setup.capacity == y->setup.capacity;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "repeat.h"
+
+#define OVERHEAD_NS	(30 * BENCH_NS / 1000)	/* of a repeat: exec, fork, brackets */
+#define PER_MESSAGE_NS	100000			/* nothing that works is slower */
+#define WAKE_NS		50000			/* when the floor cannot tell */
+#define AGAIN		2			/* how often an unstable repeat is run again later */
+
+/* A repeat that was unstable and is owed to its block. */
+struct owed {
+	size_t config;
+	int block;
+};
+
+static uint64_t next_random(struct run *run)
+{
+	run->random ^= run->random << 13;
+	run->random ^= run->random >> 7;
+	run->random ^= run->random << 17;
+	return run->random;
+}
+
+static void shuffle(struct run *run, size_t *order, size_t count)
+{
+	for (size_t i = count; i > 1; i--) {
+		size_t j = next_random(run) % i;
+		size_t other = order[j];
+
+		order[j] = order[i - 1];
+		order[i - 1] = other;
+	}
+}
+
+static int say_no_memory(void)
+{
+	fprintf(stderr, "ipc-bench: out of memory\n");
+	return EXIT_INVALID;
+}
+
+/* Between the CPUs of the run, or, when it is not pinned, those that it would get. */
+static int measure_floor(struct run *run)
+{
+	int cpu[WORKERS] = { run->plan.cpu[0], run->plan.cpu[1] };
+	int r = 0;
+
+	if (cpu[0] < 0)
+		r = bench_default_pair(cpu);
+	if (r >= 0)
+		r = floor_measure(cpu[0], cpu[1], &run->floor);
+	if (r < 0)
+		fprintf(stderr, "ipc-bench: floor: %s\n", strerror(-r));
+	run->plan.wake_ns = isnan(run->floor.wake_ns) ? WAKE_NS : (int64_t)run->floor.wake_ns;
+	return r;
+}
+
+int run_begin(struct run *run, const struct options *options)
+{
+	int r;
+
+	*run = (struct run){ .options = options, .control_fd = -1, .deadline = INT64_MAX };
+	run->begin = bench_now();
+	run->slack_ns = 5 * BENCH_NS;
+	run->seed = options->seed_chosen ? options->seed : (uint64_t)run->begin;
+	run->random = run->seed * 2 + 1;
+	run->warnings = json_array();
+	if (plan_place(&run->plan, options) < 0)
+		return EXIT_USAGE;
+	noise_preflight(WORKERS, run->warnings);
+	r = measure_floor(run);
+	if (r < 0)
+		return EXIT_INVALID;
+	run->control = control_create(&run->control_fd);
+	if (!run->control)
+		return say_no_memory();
+	repeat_catch_signals();
+	return 0;
+}
+
+/* How long the passes of a repeat take. */
+static int64_t passes_ns(const struct task *task)
+{
+	int64_t each = task->duration_ns;
+
+	if (task->messages)
+		each = (int64_t)task->messages *
+		       (task->rate ? BENCH_NS / (int64_t)task->rate + 1 : PER_MESSAGE_NS);
+	return task->warmup_ns + each * (task->workload == WORKLOAD_RTT ? 2 : 1);
+}
+
+double run_nominal(const struct run *run)
+{
+	double ns = 0;
+
+	for (size_t i = 0; i < run->plan.configs; i++)
+		ns += (double)(passes_ns(&run->plan.config[i].task) + OVERHEAD_NS);
+	return ns * (double)run->options->repeat / 1e9;
+}
+
+static void progress(const struct run *run, const struct config *config)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	fprintf(stderr, "\r%zu/%zu %s %s %s\033[K", run->made + 1, run->wanted,
+		mechs[config->task.mechanism]->name, wait_names[config->task.setup.wait],
+		workload_names[config->task.workload]);
+}
+
+static void progress_end(void)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+}
+
+/* Keep what only the first repeat finds out. */
+static void explore(struct config *config, const struct control *c)
+{
+	uint64_t counted = c->worker[config->task.workload != WORKLOAD_RTT].pass[PASS_COUNTED].done;
+	int64_t faults = 0;
+
+	config->explored = true;
+	config->capacity_bytes = c->capacity_bytes;
+	config->capacity_msgs = c->capacity_msgs;
+	config->memory_bytes = c->memory_bytes;
+	memcpy(config->syscalls_source, c->syscalls_source, SOURCE_BYTES);
+	memcpy(config->syscalls_reason, c->syscalls_reason, MECH_WHY);
+	for (int i = 0; i < WORKERS; i++)
+		faults += c->worker[i].pass[PASS_COUNTED].cost.faults_minor +
+			  c->worker[i].pass[PASS_COUNTED].cost.faults_major;
+	if (counted == 0)
+		return;
+	config->faults_per_msg = (double)faults / (double)counted;
+	if (c->syscalls_source[0])
+		config->syscalls_per_msg = (double)c->syscalls / (double)counted;
+}
+
+static int fail_config(struct run *run, struct config *config, const char *why)
+{
+	progress_end();
+	fprintf(stderr, "ipc-bench: %s %s %s %zu B: %s\n", mechs[config->task.mechanism]->name,
+		workload_names[config->task.workload], wait_names[config->task.setup.wait],
+		config->task.setup.size, why);
+	snprintf(config->failure, sizeof(config->failure), "%s", why);
+	config->failed = true;
+	config->dropped = true;
+	run->failed = true;
+	return result_add_failed(&run->results, config);
+}
+
+/* A repeat that ended well. Returns its class or a negative errno. */
+static int keep(struct run *run, struct config *config, int block)
+{
+	const struct control *c = run->control;
+
+	if (!config->explored)
+		explore(config, c);
+	run->made++;
+	if (!pattern_result_ok(&c->integrity)) {
+		run->failed = true;
+		config->failed = true;
+	}
+	return result_add(&run->results, config, block, c);
+}
+
+/* What a repeat that ended by itself has to say. */
+static int judge(struct run *run, struct config *config, int block)
+{
+	const struct control *c = run->control;
+
+	switch (c->status) {
+	case REPEAT_OK:
+		return keep(run, config, block);
+	case REPEAT_SKIPPED:
+		return config->explored ? fail_config(run, config, c->why)
+					: plan_skip(&run->plan, config, c->why);
+	case REPEAT_FAILED:
+		return fail_config(run, config, c->why);
+	default:
+		return fail_config(run, config, "the repeat process crashed");
+	}
+}
+
+static int64_t repeat_deadline(const struct run *run, const struct config *config)
+{
+	int64_t limit = bench_now() + 2 * passes_ns(&config->task) + run->slack_ns;
+
+	if (run->deadline < INT64_MAX && limit > run->deadline + run->slack_ns)
+		limit = run->deadline + run->slack_ns;
+	return limit;
+}
+
+/* One repeat. Returns its class (CLASS_UNSTABLE: do it again), or a negative errno. */
+static int one_repeat(struct run *run, struct config *config, int block)
+{
+	int64_t deadline = repeat_deadline(run, config);
+
+	progress(run, config);
+	control_clear(run->control);
+	run->control->task = config->task;
+	run->control->task.seed = next_random(run);
+	run->control->task.probe = !config->explored;
+	run->control->task.count = !config->explored;
+	switch (repeat_execute(run->control, run->control_fd, deadline)) {
+	case OUTCOME_DONE:
+		return judge(run, config, block);
+	case OUTCOME_HUNG:
+		return fail_config(run, config, "hung, and was killed");
+	case OUTCOME_INTERRUPTED:
+		return -EINTR;
+	default:
+		return -EAGAIN;
+	}
+}
+
+static bool time_for(struct run *run, const struct config *config)
+{
+	if (run->deadline == INT64_MAX ||
+	    bench_now() + passes_ns(&config->task) + OVERHEAD_NS <= run->deadline)
+		return true;
+	run->stopped = true;
+	return false;
+}
+
+/* Repeat those in @owed once; those that are unstable again stay in it. */
+static int pay(struct run *run, struct owed *owed, size_t *count)
+{
+	size_t kept = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < *count; i++) {
+		struct config *config = &run->plan.config[owed[i].config];
+
+		if (config->dropped)
+			continue;
+		if (r >= 0 && time_for(run, config)) {
+			r = one_repeat(run, config, owed[i].block);
+			if (r >= 0 && r != CLASS_UNSTABLE)
+				continue;
+		}
+		owed[kept++] = owed[i];
+	}
+	*count = kept;
+	return r < 0 ? r : 0;
+}
+
+/* Every configuration once. Appends what is owed. */
+static int run_block(struct run *run, int block, size_t *order, struct owed *owed, size_t *owing)
+{
+	size_t before = *owing, mine;
+	int r;
+
+	shuffle(run, order, run->plan.configs);
+	for (size_t i = 0; i < run->plan.configs; i++) {
+		struct config *config = &run->plan.config[order[i]];
+
+		if (config->dropped)
+			continue;
+		if (!time_for(run, config))
+			break;
+		r = one_repeat(run, config, block);
+		if (r < 0)
+			return r;
+		if (r == CLASS_UNSTABLE)
+			owed[(*owing)++] = (struct owed){ order[i], block };
+	}
+	mine = *owing - before;
+	r = run->stopped ? 0 : pay(run, owed + before, &mine);
+	*owing = before + mine;
+	return r;
+}
+
+static int all_blocks(struct run *run, size_t *order, struct owed *owed)
+{
+	size_t owing = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < run->plan.configs; i++)
+		order[i] = i;
+	for (int block = 0; block < (int)run->options->repeat && r == 0 && !run->stopped; block++)
+		r = run_block(run, block, order, owed, &owing);
+	for (int i = 0; i < AGAIN && owing && r == 0 && !run->stopped; i++)
+		r = pay(run, owed, &owing);
+	run->unstable = owing;
+	return r;
+}
+
+static void warn_stopped(struct run *run)
+{
+	char sentence[200];
+
+	if (!run->stopped)
+		return;
+	snprintf(sentence, sizeof(sentence),
+		 "stopped after %.1f s by the time limit: %zu of %zu repeats were made",
+		 (double)(bench_now() - run->begin) / 1e9, run->made, run->wanted);
+	json_array_append_new(run->warnings, json_string(sentence));
+}
+
+/* A signal ends the tool as it would have without a handler, after all is cleaned up. */
+static void die(void)
+{
+	sigset_t all;
+
+	signal(repeat_signal(), SIG_DFL);
+	sigfillset(&all);
+	sigprocmask(SIG_UNBLOCK, &all, NULL);
+	raise(repeat_signal());
+}
+
+int run_blocks(struct run *run)
+{
+	size_t *order = calloc(run->plan.configs + 1, sizeof(*order));
+	struct owed *owed = calloc(run->plan.configs * run->options->repeat + 1, sizeof(*owed));
+	int r = -ENOMEM;
+
+	run->wanted = run->plan.configs * run->options->repeat;
+	if (order && owed)
+		r = all_blocks(run, order, owed);
+	free(order);
+	free(owed);
+	progress_end();
+	if (r == -EINTR)
+		die();
+	if (r < 0) {
+		fprintf(stderr, "ipc-bench: %s\n", strerror(-r));
+		return EXIT_INVALID;
+	}
+	warn_stopped(run);
+	result_sort(&run->results, &run->plan);
+	return 0;
+}
+
+int run_verdict(const struct run *run)
+{
+	bool noisy = run->unstable > 0;
+
+	if (run->failed)
+		return EXIT_INVALID;
+	if (run->made == 0)
+		return EXIT_NOTHING;
+	for (size_t i = 0; i < run->results.rows; i++)
+		noisy |= result_noisy(&run->results.row[i]);
+	return noisy && run->options->strict ? EXIT_NOISY : EXIT_GOOD;
+}
+
+void run_end(struct run *run)
+{
+	result_free(&run->results);
+	plan_free(&run->plan);
+	json_decref(run->warnings);
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tool checks itself: a mechanism with a known fault must be found out, and one without must
+ * not. Printed as TAP.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "repeat.h"
+
+#define MESSAGES	2000
+#define HANG_NS		(BENCH_NS / 2)	/* when the watchdog bites */
+#define PATIENCE_NS	(10 * BENCH_NS)
+
+struct expected {
+	enum repeat_outcome outcome;
+	enum repeat_status status;
+	struct pattern_result integrity;
+};
+
+static const struct test {
+	const char *name;
+	enum workload workload;
+	enum fault fault;
+	struct expected expected;
+} tests[] = {
+	{ "a sound stream",
+	  WORKLOAD_STREAM,
+	  FAULT_NONE,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
+	{ "a sound ping-pong",
+	  WORKLOAD_RTT,
+	  FAULT_NONE,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
+	{ "a lost message",
+	  WORKLOAD_STREAM,
+	  FAULT_LOSS,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } },
+	{ "a message that arrives twice",
+	  WORKLOAD_STREAM,
+	  FAULT_DUPLICATE,
+	  { OUTCOME_DONE, REPEAT_OK, { .duplicated = 1 } } },
+	{ "two messages in the wrong order",
+	  WORKLOAD_STREAM,
+	  FAULT_REORDER,
+	  { OUTCOME_DONE, REPEAT_OK, { .reordered = 1 } } },
+	{ "a flipped bit in a stream",
+	  WORKLOAD_STREAM,
+	  FAULT_CORRUPT,
+	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
+	{ "a flipped bit in a ping-pong",
+	  WORKLOAD_RTT,
+	  FAULT_CORRUPT,
+	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
+	{ "a sender that stalls",
+	  WORKLOAD_STREAM,
+	  FAULT_STALL,
+	  { OUTCOME_HUNG, REPEAT_RUNNING, { .lost = 0 } } },
+	{ "an answer that never comes",
+	  WORKLOAD_RTT,
+	  FAULT_LOSS,
+	  { OUTCOME_HUNG, REPEAT_RUNNING, { .lost = 0 } } },
+	{ "a sender that crashes",
+	  WORKLOAD_STREAM,
+	  FAULT_CRASH,
+	  { OUTCOME_DONE, REPEAT_FAILED, { .lost = 0 } } },
+};
+
+#define TESTS (sizeof(tests) / sizeof(tests[0]))
+
+static void set_task(struct task *task, const struct test *test)
+{
+	*task = (struct task) {
+		.mechanism = (uint32_t)mech_find("selftest"),
+		.workload = test->workload,
+		.touch = PATTERN_FULL,
+		.setup = {
+			.size = 64,
+			.batch = 1,
+			.wait = WAIT_OWN,
+			.duplex = test->workload == WORKLOAD_RTT,
+			.fault = test->fault,
+		},
+		.messages = MESSAGES,
+		.cpu = { -1, -1 },
+	};
+}
+
+/* A fault is caught when it is seen at all: corruption may also count as a loss. */
+static bool same_kind(const struct pattern_result *want, const struct pattern_result *got)
+{
+	if (pattern_result_ok(want))
+		return pattern_result_ok(got);
+	return (want->lost && got->lost) || (want->duplicated && got->duplicated) ||
+	       (want->reordered && got->reordered) || (want->corrupted && got->corrupted);
+}
+
+static bool as_expected(const struct control *c, enum repeat_outcome outcome,
+			const struct expected *expected)
+{
+	return outcome == expected->outcome && c->status == expected->status &&
+	       same_kind(&expected->integrity, &c->integrity);
+}
+
+static void explain(const struct control *c, enum repeat_outcome outcome)
+{
+	const struct pattern_result *i = &c->integrity;
+
+	printf("# outcome %d, status %u %s, lost %" PRIu64 ", duplicated %" PRIu64
+	       ", reordered %" PRIu64 ", corrupted %" PRIu64 "\n",
+	       outcome, c->status, c->why, i->lost, i->duplicated, i->reordered, i->corrupted);
+}
+
+static bool run_test(struct control *control, int fd, size_t index)
+{
+	const struct test *test = &tests[index];
+	bool hangs = test->expected.outcome == OUTCOME_HUNG;
+	enum repeat_outcome outcome;
+	bool good;
+
+	control_clear(control);
+	set_task(&control->task, test);
+	outcome = repeat_execute(control, fd, bench_now() + (hangs ? HANG_NS : PATIENCE_NS));
+	good = as_expected(control, outcome, &test->expected);
+	printf("%s %zu - %s: %s\n", good ? "ok" : "not ok", index + 1,
+	       test->fault == FAULT_NONE ? "no alarm" : "caught", test->name);
+	if (!good)
+		explain(control, outcome);
+	fflush(stdout);
+	return good;
+}
+
+int command_selftest(const struct options *options)
+{
+	struct control *control;
+	size_t good = 0;
+	int fd;
+
+	(void)options;
+	control = control_create(&fd);
+	if (!control) {
+		fprintf(stderr, "ipc-bench: no memory to share\n");
+		return EXIT_INVALID;
+	}
+	repeat_catch_signals();
+	printf("1..%zu\n", TESTS);
+	for (size_t i = 0; i < TESTS && !repeat_signal(); i++)
+		good += run_test(control, fd, i);
+	return good == TESTS ? EXIT_GOOD : EXIT_INVALID;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* socketpair(2) of AF_UNIX: one object carries both directions. */
+#ifndef IPC_BENCH_UNIX_H
+#define IPC_BENCH_UNIX_H
+
+#include "mech.h"
+
+/* create() for a socket of @type. */
+int unix_create(struct link *link, int type, char why[MECH_WHY]);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a worker does: pin itself, then one pass after the other, each between two barriers.
+ *
+ * A pass ends by a timer of the writing worker, whose signal handler sets a flag in private
+ * memory: nobody has to wake up on a busy machine to end it, and the loop reads a line that stays
+ * in its cache. The signal interrupts at most one system call, which is restarted or tried again.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define BARRIER_PAUSES	200	/* then yield: the other side may need this CPU */
+#define ONEWAY_LEAD_NS	20000	/* from the barrier to the first slot */
+
+static struct worker self;
+
+static void on_timer(int signal)
+{
+	(void)signal;
+	__atomic_store_n(&self.stop, 1, __ATOMIC_RELAXED);
+}
+
+static void fail(struct control *c, const char *what, int error)
+{
+	snprintf(c->worker[self.side].error, MECH_WHY, "%s: %s", what, strerror(-error));
+	_exit(1);
+}
+
+/* Wait for all workers. */
+static void barrier(struct control *c)
+{
+	uint32_t mine = __atomic_add_fetch(&c->arrived, 1, __ATOMIC_ACQ_REL);
+	uint32_t all = (mine + WORKERS - 1) / WORKERS * WORKERS;
+
+	for (unsigned int i = 0; __atomic_load_n(&c->arrived, __ATOMIC_ACQUIRE) < all; i++) {
+		if (i % BARRIER_PAUSES == BARRIER_PAUSES - 1)
+			sched_yield();
+		bench_pause();
+	}
+}
+
+/* Start the pass everywhere; returns when, the same in each worker. */
+static int64_t start_line(struct control *c, enum pass pass)
+{
+	int64_t *start = &c->worker[0].pass[pass].start;
+
+	barrier(c);
+	if (self.side == 0)
+		__atomic_store_n(start, bench_now(), __ATOMIC_RELAXED);
+	barrier(c);
+	return __atomic_load_n(start, __ATOMIC_RELAXED);
+}
+
+static void *pages(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Messages begin on a cache line each, with room before them. */
+static int buffers(struct worker *w)
+{
+	w->stride = (w->port.size + MECH_ROOM + 127) / 128 * 128;
+	w->out = pages(w->stride * w->port.batch + MECH_ROOM);
+	w->in = pages(w->stride * w->port.batch + MECH_ROOM);
+	if (!w->out || !w->in)
+		return -ENOMEM;
+	w->out += MECH_ROOM;
+	w->in += MECH_ROOM;
+	return 0;
+}
+
+static void prepare(struct control *c, struct link *link, unsigned int side)
+{
+	const struct task *task = &c->task;
+	int r;
+
+	self = (struct worker){
+		.port = link->port[side],
+		.side = side,
+		.check = (void *)c->worker[side].check,
+		.hist = &c->hist,
+		.stamps = c->stamps,
+		.control = c,
+		.interval_ns = task->rate ? 1e9 / (double)task->rate : 0,
+		.poisson = task->poisson,
+		.seed = task->seed,
+	};
+	r = bench_pin(task->cpu[side]);
+	if (r < 0)
+		fail(c, "cannot run on its CPU", r);
+	r = pattern_shape_init(&self.shape, task->setup.size, task->touch);
+	if (r == 0)
+		r = buffers(&self);
+	if (r < 0)
+		fail(c, "no memory for messages", r);
+	pattern_check_init(self.check, WORKERS, false);
+}
+
+static void arm(int64_t ns)
+{
+	struct itimerval timer = {
+		.it_value.tv_sec = ns / BENCH_NS,
+		.it_value.tv_usec = ns % BENCH_NS / 1000,
+	};
+
+	if (ns > 0 && timer.it_value.tv_sec == 0 && timer.it_value.tv_usec == 0)
+		timer.it_value.tv_usec = 1;
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+/* The loop of this side. */
+static int work(const struct task *task, const struct loops *loops)
+{
+	switch (task->workload) {
+	case WORKLOAD_RTT:
+		return self.side == 0 ? loops->rtt_ping(&self) : loops->rtt_pong(&self);
+	case WORKLOAD_ONEWAY:
+		return self.side == 0 ? loops->oneway_send(&self) : loops->oneway_recv(&self);
+	default:
+		return self.side == 0 ? loops->stream_send(&self) : loops->stream_recv(&self);
+	}
+}
+
+/* What is measured around a pass, and where it goes. */
+static int measured(struct control *c, enum pass pass)
+{
+	struct pass_result *result = &c->worker[self.side].pass[pass];
+	struct cost before;
+	int r;
+
+	cost_now(&before);
+	if (pass == PASS_COUNTED)
+		syscount_enter(&c->gate);
+	r = work(&c->task, mechs[c->task.mechanism]->loops);
+	if (pass == PASS_COUNTED)
+		syscount_leave(&c->gate);
+	cost_since(&before, &result->cost);
+	result->done = self.done;
+	result->late = self.late;
+	result->end = self.end;
+	return r;
+}
+
+/* One pass of at most @limit messages and @ns nanoseconds; 0 is no limit. */
+static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t ns)
+{
+	struct noise_self *noise = &c->worker[self.side].noise;
+	int r;
+
+	self.limit = limit ? limit : UINT64_MAX;
+	self.stop = 0;
+	if (pass == PASS_TIMED)
+		noise_self_begin(noise);
+	self.start = start_line(c, pass);
+	if (c->task.workload == WORKLOAD_ONEWAY)
+		self.start += ONEWAY_LEAD_NS;
+	if (self.side == 0)
+		arm(ns);
+	r = measured(c, pass);
+	if (self.side == 0)
+		arm(0);
+	if (pass == PASS_TIMED)
+		noise_self_end(noise);
+	if (r < 0)
+		fail(c, self.side == 0 ? "producer" : "consumer", r);
+	barrier(c);
+}
+
+/* Messages for the counting pass: two milliseconds' worth, which is enough for a mean and bearable
+ * when each system call stops twice. */
+static uint64_t counted_messages(const struct control *c)
+{
+	const struct pass_result *timed = &c->worker[0].pass[PASS_TIMED];
+	int64_t ns = c->worker[1].pass[PASS_TIMED].end - timed->start;
+	double messages = ns > 0 ? 2e6 * (double)timed->done / (double)ns : 0;
+
+	return messages < 100 ? 100 : messages > 50000 ? 50000 : (uint64_t)messages;
+}
+
+/* The histogram is for the pass that asked for it. */
+static void clear_hist(struct control *c)
+{
+	barrier(c);
+	if (self.side == 0)
+		hist_reset(&c->hist);
+	barrier(c);
+}
+
+static void run_passes(struct control *c)
+{
+	const struct task *task = &c->task;
+
+	if (task->warmup_ns)
+		run_pass(c, PASS_WARMUP, 0, task->warmup_ns);
+	clear_hist(c);
+	run_pass(c, PASS_TIMED, task->messages, task->messages ? 0 : task->duration_ns);
+	if (task->workload != WORKLOAD_RTT)
+		return;
+	self.clocked = true;
+	run_pass(c, PASS_CLOCKED, task->messages, task->messages ? 0 : task->duration_ns);
+	self.clocked = false;
+}
+
+static double bracket(struct control *c)
+{
+	if (c->task.cpu[0] < 0 || c->task.cpu[0] == c->task.cpu[1])
+		return NAN;
+	return floor_line_side(&c->line, (int)self.side);
+}
+
+static void count(struct control *c)
+{
+	static struct hist unused;
+
+	self.hist = &unused;	/* times of this pass mean nothing */
+	if (self.side == 0 && write(c->notify, "", 1) != 1)
+		fail(c, "notify", -EPIPE);
+	run_pass(c, PASS_COUNTED, counted_messages(c), 0);
+}
+
+void worker_run(struct control *c, struct link *link, unsigned int index)
+{
+	struct worker_result *result = &c->worker[index];
+	struct sigaction action = { .sa_handler = on_timer, .sa_flags = SA_RESTART };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != c->repeat_pid)	/* it died before the line above */
+		_exit(1);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGALRM, &action, NULL);
+	prepare(c, link, index);
+	result->bracket[0] = bracket(c);
+	run_passes(c);
+	result->bracket[1] = bracket(c);
+	if (c->task.count)
+		count(c);
+	result->sent = self.sent;
+	_exit(0);
+}

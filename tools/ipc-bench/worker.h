@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: one process of a workload, pinned, with everything the loops need at hand.
+ *
+ * The struct is private to the process; the loops touch nothing in shared memory but the object
+ * that is measured and, for one message in 4096, a stamp.
+ */
+#ifndef IPC_BENCH_WORKER_H
+#define IPC_BENCH_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench/clock.h"
+#include "bench/hist.h"
+#include "bench/pattern.h"
+#include "control.h"
+#include "mech.h"
+
+/* The header that says: no more messages in this pass. No producer has this number. */
+#define WORKER_END pattern_header(PATTERN_PRODUCERS - 1, 0)
+
+/* Distance of the messages whose transit is timed; a power of two. */
+#define WORKER_STAMP_EVERY 4096
+
+struct worker {
+	struct port port;
+	struct pattern_shape shape;
+	unsigned int side;
+
+	uint32_t stop;			/* set by the timer: end the pass */
+	uint64_t limit;			/* messages of this pass at most */
+	bool clocked;			/* rtt: fill the histogram */
+	double interval_ns;		/* oneway: time between messages */
+	bool poisson;
+	uint64_t seed;
+
+	unsigned char *out;		/* the message that is sent; batch of them */
+	unsigned char *in;		/* where messages are received; batch of them */
+	size_t stride;			/* from one message of a batch to the next */
+
+	struct pattern_sent sent;	/* over all passes; sent.count is the next sequence */
+	struct pattern_check *check;	/* of what this side received, over all passes */
+	struct hist *hist;		/* latencies, or transit times */
+	struct stamp *stamps;		/* shared: when message k * 4096 was sent */
+	struct control *control;
+
+	uint64_t done;			/* messages (round trips) of this pass */
+	uint64_t late;			/* oneway: slots that began late */
+	int64_t start;			/* of this pass, here */
+	int64_t end;			/* receipt of its last message */
+};
+
+/* Whether the writer goes on; a relaxed load of a line that nobody writes until the end. */
+static inline bool worker_goes_on(const struct worker *w, uint64_t done)
+{
+	return done < w->limit && !__atomic_load_n(&w->stop, __ATOMIC_RELAXED);
+}
+
+/* Be worker @index of the task: never returns. */
+void worker_run(struct control *control, struct link *link, unsigned int index)
+	__attribute__((noreturn));
+
+#endif
