@@ -138,6 +138,8 @@ static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline
 	struct park_for what = { .look = something_is_there, .arg = rx, .turn = &rx->side.turn };
 	int result;
 
+	/* The rest of a record may lie in the next line: have it on its way while we wait. */
+	__builtin_prefetch(lane_rx_next_line(&rx->lane));
 	if (rx->lane.head != rx->lane.published)
 		pipe_rx_publish(rx);
 	if (backlog_dry(&rx->backlog, &rx->lane, pipe_conversing) && something_is_there(rx))

@@ -250,6 +250,12 @@ static ALWAYS_INLINE const void *lane_rx_message(const struct lane_rx *rx)
 	return lane_header(&rx->lane, rx->head) + 1;
 }
 
+/* The line behind the one that the next record begins in. */
+static ALWAYS_INLINE const void *lane_rx_next_line(const struct lane_rx *rx)
+{
+	return rx->lane.ring + (rx->head & rx->lane.mask) + 64;
+}
+
 /* Step over the next record of @size bytes in this process's view only. */
 static ALWAYS_INLINE void lane_rx_step(struct lane_rx *rx, uint64_t size)
 {
