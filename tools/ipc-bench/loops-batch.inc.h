@@ -70,11 +70,11 @@ static ALWAYS_INLINE int batch_recv_body(struct worker *w, enum pattern_touch to
 	struct pattern_shape shape = w->shape;
 	uint64_t done = 0;
 	size_t read;
-	int r;
+	int r = 0;
 
 	shape.touch = touch;
 	port_batch(w);
-	for (;;) {
+	while (done < w->expected) {
 		r = port_recv_many(&w->port);
 		if (r < 0)
 			break;

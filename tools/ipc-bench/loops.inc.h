@@ -10,7 +10,8 @@
  * a call through a pointer, a clock read or a shared counter per message would be most of it.
  * With LOOPS_BATCH defined, also the functions that loops-batch.inc.h names.
  *
- * A pass ends with a message whose header is WORKER_END; it is not counted.
+ * A pass ends with a message whose header is WORKER_END, which is not counted; or, when the number
+ * of messages is known beforehand, after as many.
  */
 #ifndef IPC_BENCH_LOOPS_INC_H
 #define IPC_BENCH_LOOPS_INC_H
@@ -28,6 +29,8 @@ static int loop_end(struct worker *w)
 {
 	struct pattern_shape shape = w->shape;
 
+	if (w->expected != UINT64_MAX)
+		return 0;
 	pattern_write(&shape, w->out, WORKER_END);
 	return port_send(&w->port, w->out);
 }
@@ -79,10 +82,10 @@ static ALWAYS_INLINE int stream_recv_body(struct worker *w, enum pattern_touch t
 {
 	struct pattern_shape shape = w->shape;
 	uint64_t done, header, sum;
-	int r;
+	int r = 0;
 
 	shape.touch = touch;
-	for (done = 0;; done++) {
+	for (done = 0; done < w->expected; done++) {
 		r = port_recv(&w->port, w->in);
 		if (r < 0)
 			break;
@@ -161,10 +164,10 @@ static ALWAYS_INLINE int rtt_pong_body(struct worker *w, enum pattern_touch touc
 {
 	struct pattern_shape shape = w->shape;
 	uint64_t done, header, sum;
-	int r;
+	int r = 0;
 
 	shape.touch = touch;
-	for (done = 0;; done++) {
+	for (done = 0; done < w->expected; done++) {
 		r = port_recv(&w->port, w->in);
 		if (r < 0)
 			break;
@@ -224,10 +227,10 @@ static int loop_oneway_recv(struct worker *w)
 	struct pattern_shape shape = w->shape;
 	struct schedule schedule;
 	uint64_t done, header, sum;
-	int r;
+	int r = 0;
 
 	schedule_begin(&schedule, w);
-	for (done = 0;; done++) {
+	for (done = 0; done < w->expected; done++) {
 		r = port_recv(&w->port, w->in);
 		if (r < 0)
 			break;

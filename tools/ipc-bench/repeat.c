@@ -63,8 +63,8 @@ static int fill(const struct mech *mech, struct link *link, uint64_t *ret_count)
 	return r;
 }
 
-/* Find out how many messages fit, with an object that is then thrown away. Returns 0, or an error
- * when the mechanism cannot carry such a message at all. */
+/* Find out how many messages fit. Returns 0, or an error when the mechanism cannot carry such a
+ * message at all. */
 static int probe(const struct mech *mech, struct link *link)
 {
 	uint64_t count = 0;
@@ -83,6 +83,27 @@ static int probe(const struct mech *mech, struct link *link)
 	return mech_fail(control->why, "a message of this size", r);
 }
 
+/* The same in a process of its own, so that the measured object is the first of its process. */
+static int probe_apart(const struct mech *mech, struct link *link)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid < 0)
+		return mech_fail(control->why, "fork", errno);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(probe(mech, link) < 0);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (status == 0)
+		return 0;
+	if (!control->why[0])
+		snprintf(control->why, MECH_WHY, "crashed while it was filled");
+	return -EIO;
+}
+
 static int make(const struct mech *mech, struct link *link)
 {
 	int r = 0;
@@ -90,7 +111,7 @@ static int make(const struct mech *mech, struct link *link)
 	link->setup = control->task.setup;
 	link->leftovers = &control->leftovers;
 	if (control->task.probe)
-		r = probe(mech, link);
+		r = probe_apart(mech, link);
 	if (r == 0)
 		r = mech_create(mech, link, control->why);
 	if (r < 0)

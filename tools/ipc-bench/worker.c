@@ -162,6 +162,8 @@ static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t 
 	int r;
 
 	self.limit = limit ? limit : UINT64_MAX;
+	/* An end marker would be counted too. */
+	self.expected = pass == PASS_COUNTED ? self.limit : UINT64_MAX;
 	self.stop = 0;
 	if (pass == PASS_TIMED)
 		noise_self_begin(noise);
