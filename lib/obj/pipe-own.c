@@ -61,6 +61,7 @@ struct parking pipe_parking(const struct weir_end *end, enum pipe_role role)
 		.my_bell = bells[role],
 		.peer_bell = bells[1 - role],
 		.line = end->line_in,
+		.owner = -1,
 	};
 }
 
@@ -92,11 +93,13 @@ int pipe_bind_tx(struct weir_end *end)
 	result = lane_tx_take_over(&tx->lane);
 	if (result < 0) {
 		give(end, park->mine, lock_offset(end->tx_lane, ROLE_WRITER));
-		return pipe_poison(park);
+		return pipe_poison(end, park);
 	}
 	/* relaxed: what is asked later is seen with the next message */
 	pipe_tx_obey(end, load_relaxed(&park->peer->requests));
 	tx->side.bound = true;
+	/* The last owner may have died between storing a message and waking for it. */
+	park_notify(park, false);
 	return 0;
 }
 
@@ -117,10 +120,12 @@ int pipe_bind_rx(struct weir_end *end)
 			end->flags & WEIR_PIPE_THROUGHPUT ? BACKLOG_ALWAYS : BACKLOG_OFF,
 	};
 	rx->armed_at = UINT64_MAX;
+	/* relaxed: ours since we own the side */
+	rx->fencing = REQUEST_FENCE(load_relaxed(&park->mine->requests)) & 1;
 	result = lane_rx_take_over(&rx->lane);
 	if (result < 0) {
 		give(end, park->mine, lock_offset(end->rx_lane, ROLE_READER));
-		return pipe_poison(park);
+		return pipe_poison(end, park);
 	}
 	rx->backlog.window_start = rx->backlog.waited_at = rx->slept_at = rx->lane.head;
 	rx->side.bound = true;
@@ -135,6 +140,7 @@ void pipe_release_tx(struct weir_end *end)
 		return;
 	pipe_tx_flush(end);
 	lane_tx_mark(&tx->lane);
+	lane_tx_leave(&tx->lane);
 	tx->side.bound = false;
 	give(end, tx->side.park.mine, lock_offset(end->tx_lane, ROLE_WRITER));
 }
@@ -150,10 +156,18 @@ void pipe_release_rx(struct weir_end *end)
 	give(end, rx->side.park.mine, lock_offset(end->rx_lane, ROLE_READER));
 }
 
-int pipe_poison(struct parking *p)
+void pipe_signal_levels(const struct weir_end *end)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(end->core->levels); i++)
+		if (end->core->levels[i] >= 0)
+			sys_event_set(end->core->levels[i]);
+}
+
+int pipe_poison(const struct weir_end *end, struct parking *p)
 {
 	or_relaxed(&p->mine->events, EVENTS_POISONED);	/* relaxed: the bit stands for itself */
 	park_wake_peer(p);
 	park_wake_own(p);
+	pipe_signal_levels(end);
 	return -EBADMSG;
 }

@@ -44,11 +44,13 @@ static uint32_t look_in(struct poll *p)
 
 static uint32_t look_out(struct poll *p)
 {
+	uint32_t events = 0;
+
 	if (!p->tx)
 		return 0;
 	if (lane_tx_refresh(&p->tx->lane) < 0 || lane_tx_fits(&p->tx->lane, POLL_ROOM))
-		return WEIR_OUT | ended(park_check(&p->tx->side.park, PARK_LINE_CALLS), WEIR_OUT);
-	return ended(park_check(&p->tx->side.park, PARK_LINE_CALLS), WEIR_OUT);
+		events = WEIR_OUT;
+	return events | ended(park_check(&p->tx->side.park, PARK_LINE_CALLS), WEIR_OUT);
 }
 
 static uint32_t look(struct poll *p)
@@ -73,6 +75,14 @@ static void announce_all(struct poll *p, uint32_t stage)
 	}
 }
 
+static void set_hung_up(struct poll *p)
+{
+	if (p->rx)
+		p->rx->side.park.hung_up = true;
+	if (p->tx)
+		p->tx->side.park.hung_up = true;
+}
+
 /* One sleep, until @until at most. -EINTR or 0. */
 static int sleep_once(struct poll *p, int64_t until)
 {
@@ -86,12 +96,8 @@ static int sleep_once(struct poll *p, int64_t until)
 	for (int i = 0; result > 0 && i < 2; i++)
 		if (fds[i].revents)
 			sys_event_clear(fds[i].fd);
-	if (result > 0 && fds[2].revents) {
-		if (p->rx)
-			p->rx->side.park.hung_up = true;
-		if (p->tx)
-			p->tx->side.park.hung_up = true;
-	}
+	if (result > 0 && fds[2].revents)
+		set_hung_up(p);
 	return result == -EINTR ? -EINTR : 0;
 }
 
@@ -142,6 +148,12 @@ static int poll_end(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *
 	struct parking *park = p->rx ? &p->rx->side.park : &p->tx->side.park;
 	int result;
 
+	*ret_events = look(p);
+	if (*ret_events)
+		return 0;
+	/* Who asks only now and then wants to know of the hang-up now. */
+	if (live_hung_up(p->end->line_in))
+		set_hung_up(p);
 	*ret_events = look(p);
 	if (*ret_events)
 		return 0;

@@ -9,6 +9,7 @@
 #define RECV_FLAGS (WEIR_INTR | WEIR_NOSPIN)
 /* Fewer bytes than this between two sleeps: a conversation, or a trickle. */
 #define FENCE_BYTES 4096
+#define REQUEST_TRIES 16
 
 /* How much must be free before a shallow sleeper among the writers is woken: a wake per message is dear. */
 static uint64_t worth_a_wake(const struct pipe_rx *rx, uint32_t stage)
@@ -49,6 +50,71 @@ void pipe_rx_publish(struct pipe_rx *rx)
 	answer_writer(rx, true);
 }
 
+/*
+ * Ask the writer for something. Only the owner does, but for the first arming, which any process may
+ * that has the end; more than a few failures are not by an honest hand, and then nothing is owed.
+ */
+static void request(struct pipe_rx *rx, uint64_t armed_step, uint64_t fence_step)
+{
+	uint64_t *word = &rx->side.park.mine->requests;
+	/* relaxed: the exchange finds out whether it still holds */
+	uint64_t old = load_relaxed(word);
+
+	for (int i = 0; i < REQUEST_TRIES; i++) {
+		uint32_t armed = REQUEST_ARMED(old) + (uint32_t)armed_step;
+		uint32_t fence = REQUEST_FENCE(old) + (uint32_t)fence_step;
+
+		/* 0 means that nobody ever asked. */
+		armed += armed == 0 && armed_step;
+		/* order: SLEEP, before the last look; the writer stores the header before it reads this */
+		if (cas_seq(word, &old, REQUESTS(armed, fence)))
+			break;
+	}
+	rx->fencing ^= fence_step & 1;
+}
+
+/* Arm the exported descriptor anew, for it may still be readable for what we have received. */
+static void rearm(struct weir_end *end)
+{
+	struct pipe_rx *rx = end->rx;
+	int level = end->core->levels[end->rx_lane];
+	bool was_set;
+
+	/* relaxed: whoever asks for the first time sets the level itself */
+	if (likely(REQUEST_ARMED(load_relaxed(&rx->side.park.mine->requests)) == 0))
+		return;
+	was_set = sys_event_clear(level);
+	if (!was_set && rx->armed_at == rx->lane.head)
+		return;
+	request(rx, 1, 0);
+	rx->armed_at = rx->lane.head;
+	if (lane_rx_look_again(&rx->lane) || park_ended(&rx->side.park))
+		sys_event_set(level);
+}
+
+/*
+ * A reader that sleeps for every few messages asks the writer for fences, and then needs no short
+ * first slice; one that gets many between two sleeps would only slow it down.
+ */
+static void choose_fence(struct pipe_rx *rx)
+{
+	bool often = rx->lane.head - rx->slept_at <= FENCE_BYTES;
+
+	if (often != rx->fencing)
+		request(rx, 0, 1);
+}
+
+/* Whether the writer may miss an announcement made now. */
+static bool unfenced(const struct pipe_rx *rx)
+{
+	const struct parking *p = &rx->side.park;
+	/* relaxed: only we write it, but for the first arming */
+	uint32_t fence = REQUEST_FENCE(load_relaxed(&p->mine->requests));
+
+	/* order: FENCE acquire, from pipe_tx_obey(). */
+	return !(fence & 1) || load_acquire(&p->peer->fence_ack) != fence;
+}
+
 /* Whether the writer, or this thread's next receive, must be told of what has been received. */
 static ALWAYS_INLINE bool worth_telling(const struct pipe_rx *rx)
 {
@@ -59,13 +125,24 @@ static ALWAYS_INLINE bool worth_telling(const struct pipe_rx *rx)
 	       load_relaxed(&p->peer->wait) != p->answered || pipe_conversing;
 }
 
+/* A stream that goes on and on without a sleep is better off without fences. */
+static void reconsider_fence(struct pipe_rx *rx)
+{
+	if (unlikely(rx->fencing) && rx->lane.head - rx->slept_at > FENCE_BYTES)
+		request(rx, 0, 1);
+}
+
 static NOINLINE int tell_slow(struct pipe_rx *rx)
 {
+	bool writer_waits;
+
 	pipe_conversing = false;
 	/* relaxed: as above */
-	if (rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
-	    load_relaxed(&rx->side.park.peer->wait) != rx->side.park.answered)	/* relaxed: as above */
+	writer_waits = load_relaxed(&rx->side.park.peer->wait) != rx->side.park.answered;
+	if (writer_waits || rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8) {
 		release_room(rx);
+		reconsider_fence(rx);
+	}
 	return 0;
 }
 
@@ -75,53 +152,6 @@ static ALWAYS_INLINE void settle(struct pipe_rx *rx)
 	lane_rx_settle(&rx->lane);
 	if (unlikely(worth_telling(rx)))
 		tell_slow(rx);
-}
-
-static void request(struct weir_end *end, uint32_t armed, uint32_t fence)
-{
-	/* order: SLEEP, before the last look; the writer stores the header before it reads this */
-	store_seq(&end->rx->side.park.mine->requests, REQUESTS(armed, fence));
-}
-
-/* Arm the exported descriptor anew, for it may still be readable for what we have received. */
-static void rearm(struct weir_end *end)
-{
-	struct pipe_rx *rx = end->rx;
-	int level = end->core->levels[end->rx_lane];
-	/* relaxed: only we write it, but for the first arming */
-	uint64_t requests = load_relaxed(&rx->side.park.mine->requests);
-	uint32_t armed = REQUEST_ARMED(requests);
-
-	if (likely(armed == 0) || rx->armed_at == rx->lane.head)
-		return;
-	sys_event_clear(level);
-	armed = armed + 1 != 0 ? armed + 1 : 1;
-	request(end, armed, REQUEST_FENCE(requests));
-	rx->armed_at = rx->lane.head;
-	if (lane_rx_look_again(&rx->lane))
-		sys_event_set(level);
-}
-
-/*
- * A reader that sleeps for every few messages asks the writer for fences, and then needs no short
- * first slice; one that gets many between two sleeps would only slow it down. Whether the writer
- * may still miss an announcement.
- */
-static bool unfenced(struct weir_end *end)
-{
-	struct pipe_rx *rx = end->rx;
-	bool often = rx->lane.head - rx->slept_at <= FENCE_BYTES;
-	/* relaxed: only we write it, but for the first arming */
-	uint64_t requests = load_relaxed(&rx->side.park.mine->requests);
-	uint32_t fence = REQUEST_FENCE(requests);
-
-	rx->slept_at = rx->lane.head;
-	if (often != (fence & 1)) {
-		fence++;
-		request(end, REQUEST_ARMED(requests), fence);
-	}
-	/* order: FENCE acquire, from pipe_tx_obey(). */
-	return !often || load_acquire(&rx->side.park.peer->fence_ack) != fence;
 }
 
 static bool something_is_there(void *arg)
@@ -145,19 +175,24 @@ static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline
 	if (backlog_dry(&rx->backlog, &rx->lane, pipe_conversing) && something_is_there(rx))
 		return 0;
 	rearm(end);
-	if (deadline > 0)
-		what.unfenced = unfenced(end);
+	if (deadline > 0) {
+		choose_fence(rx);
+		rx->slept_at = rx->lane.head;
+		what.unfenced = unfenced(rx);
+	}
 	result = park_wait(&rx->side.park, &what, flags, deadline);
 	/* It may have come in the last moment, and what was sent before a close is still received. */
 	return something_is_there(rx) ? 0 : result;
 }
 
 /* Whether the next record can be one: its size, or -EBADMSG. */
-static ALWAYS_INLINE int64_t message_size(struct pipe_rx *rx, uint64_t header)
+static ALWAYS_INLINE int64_t message_size(struct weir_end *end, uint64_t header)
 {
+	struct pipe_rx *rx = end->rx;
+
 	if (likely(lane_header_valid(&rx->lane.lane, header)))
 		return (uint32_t)header;
-	return pipe_poison(&rx->side.park);
+	return pipe_poison(end, &rx->side.park);
 }
 
 static int recv_one(struct weir_end *end, void *buffer, size_t room, uint32_t flags,
@@ -174,7 +209,7 @@ static int recv_one(struct weir_end *end, void *buffer, size_t room, uint32_t fl
 			return result;
 		header = lane_rx_look(&rx->lane);
 	}
-	size = message_size(rx, header);
+	size = message_size(end, header);
 	if (unlikely(size < 0))
 		return (int)size;
 	if (ret_size)
@@ -226,6 +261,11 @@ int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t fla
 	return 0;
 }
 
+static ALWAYS_INLINE size_t room_of(const struct weir_msg *m)
+{
+	return m->data ? m->room : 0;
+}
+
 /* After the first message: what is there, as long as it fits. How many in all. */
 static int recv_rest(struct pipe_rx *rx, struct weir_msg *messages, int count)
 {
@@ -234,7 +274,7 @@ static int recv_rest(struct pipe_rx *rx, struct weir_msg *messages, int count)
 		struct weir_msg *m = &messages[i];
 		uint64_t size = (uint32_t)header;
 
-		if (header == 0 || !lane_header_valid(&rx->lane.lane, header) || size > m->room)
+		if (header == 0 || !lane_header_valid(&rx->lane.lane, header) || size > room_of(m))
 			return i;
 		copy_out(m->data, lane_rx_message(&rx->lane), size);
 		lane_rx_step(&rx->lane, size);
@@ -254,8 +294,8 @@ int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t
 	result = pipe_enter_rx(end, flags, deadline, &locked);
 	if (unlikely(result < 0))
 		return result;
-	result = recv_one(end, messages[0].data, messages[0].data ? messages[0].room : 0, flags,
-			  deadline, &messages[0].size);
+	result = recv_one(end, messages[0].data, room_of(&messages[0]), flags, deadline,
+			  &messages[0].size);
 	if (likely(result == 0)) {
 		result = recv_rest(end->rx, messages, (int)count);
 		settle(end->rx);

@@ -76,10 +76,8 @@ static int make_room(struct weir_end *end, uint64_t size, uint32_t flags, int64_
 	struct park_for what = { .look = there_is_room, .arg = &room, .turn = &tx->side.turn };
 	int result;
 
-	if (size > lane_message_max(&tx->lane.lane))
-		return -EMSGSIZE;
 	if (there_is_room(&room))
-		return room.result < 0 ? pipe_poison(park) : 0;
+		return room.result < 0 ? pipe_poison(end, park) : 0;
 	/* The reader cannot free what it cannot see. */
 	commit_pending(end);
 	lane_tx_mark(&tx->lane);
@@ -87,7 +85,7 @@ static int make_room(struct weir_end *end, uint64_t size, uint32_t flags, int64_
 	store_relaxed(&park->mine->need, lane_record_size(size));
 	result = park_wait(park, &what, flags, deadline);
 	if (there_is_room(&room))
-		return room.result < 0 ? pipe_poison(park) : 0;
+		return room.result < 0 ? pipe_poison(end, park) : 0;
 	return result;
 }
 
@@ -102,6 +100,8 @@ static NOINLINE int prepare(struct weir_end *end, uint64_t size, uint32_t flags,
 	uint64_t stride, next = lane->tail + lane_record_size(size);
 	int result;
 
+	if (size > lane_message_max(&lane->lane))
+		return -EMSGSIZE;
 	lane->soft = lane->tail;
 	lane_tx_changed(lane);
 	lane_tx_mark(lane);
@@ -121,9 +121,15 @@ static NOINLINE int prepare(struct weir_end *end, uint64_t size, uint32_t flags,
 	return 0;
 }
 
+static ALWAYS_INLINE bool within_soft_limit(const struct lane_tx *lane, uint64_t size)
+{
+	/* The first condition keeps the sum of the second from running over. */
+	return size <= UINT32_MAX && lane->tail + lane_record_size(size) <= lane->soft;
+}
+
 static ALWAYS_INLINE bool prepared(const struct pipe_tx *tx, uint64_t size)
 {
-	return tx->lane.tail + lane_record_size(size) <= tx->lane.soft && !park_disturbed(&tx->side.park);
+	return within_soft_limit(&tx->lane, size) && !park_disturbed(&tx->side.park);
 }
 
 static int send_one(struct weir_end *end, const void *data, size_t size, uint32_t flags,
@@ -190,8 +196,10 @@ int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t
 		     !pipe_conversing))
 		return send_slow(end, data, size, flags, deadline);
 	tx = end->tx;
-	if (unlikely(!tx || park_disturbed(&tx->side.park) || !lane_tx_put_fast(&tx->lane, data, size)))
+	/* In this order: what is not owned is not fast, and has no peer to ask. */
+	if (unlikely(!tx || !lane_tx_is_fast(&tx->lane, size) || park_disturbed(&tx->side.park)))
 		return send_slow(end, data, size, flags, deadline);
+	lane_tx_put_fast(&tx->lane, data, size);
 	/* relaxed: not ordered after the header on purpose, see wait/park.h */
 	if (unlikely(load_relaxed(&tx->side.park.peer->wait) != tx->side.park.answered ||
 		     /* relaxed: as above */
@@ -208,7 +216,7 @@ static ALWAYS_INLINE int send_part(struct weir_end *end, const struct weir_msg *
 
 	if (unlikely(!m->data && m->size > 0))
 		return -EINVAL;
-	if (unlikely(tx->lane.tail + lane_record_size(m->size) > tx->lane.soft)) {
+	if (unlikely(!within_soft_limit(&tx->lane, m->size))) {
 		int result = prepare(end, m->size, flags, deadline);
 
 		if (result < 0)

@@ -240,14 +240,6 @@ int weir_pipe_handover(struct weir_end *end)
 	return 0;
 }
 
-/* Whoever polls the descriptor is woken by the end of the conversation too. */
-static void signal_levels(const struct weir_end *end)
-{
-	for (size_t i = 0; i < ARRAY_LENGTH(end->core->levels); i++)
-		if (end->core->levels[i] >= 0)
-			sys_event_set(end->core->levels[i]);
-}
-
 static void shut_side(const struct weir_end *end, enum pipe_role role)
 {
 	struct parking p = pipe_parking(end, role);
@@ -265,7 +257,7 @@ int weir_pipe_shutdown(struct weir_end *end)
 		shut_side(end, ROLE_WRITER);
 	if (end->rx)
 		shut_side(end, ROLE_READER);
-	signal_levels(end);
+	pipe_signal_levels(end);
 	return 0;
 }
 

@@ -44,6 +44,7 @@ struct pipe_rx {
 	struct backlog backlog;
 	uint64_t armed_at;	/* head when the exported descriptor was armed last */
 	uint64_t slept_at;	/* head when we slept last */
+	bool fencing;		/* we ask the writer for fences */
 };
 
 /* What fork wipes, each side on lines of its own. */
@@ -85,8 +86,10 @@ void pipe_tx_obey(struct weir_end *end, uint64_t requests);
 /* Tell the writer all that we have received, and wake it if it waits. */
 void pipe_rx_publish(struct pipe_rx *rx);
 
+/* Whoever polls an exported descriptor is to look what has happened. */
+void pipe_signal_levels(const struct weir_end *end);
 /* Mark the object damaged for everybody; returns -EBADMSG. */
-int pipe_poison(struct parking *p);
+int pipe_poison(const struct weir_end *end, struct parking *p);
 
 /* Take the turn and own the side: 0 or an error, then without the turn. */
 static ALWAYS_INLINE int pipe_enter_tx(struct weir_end *end, uint32_t flags, int64_t deadline,

@@ -204,25 +204,34 @@ static ALWAYS_INLINE void lane_tx_put_more(struct lane_tx *tx, const void *data,
 }
 
 /*
- * The common case, in which nothing is called and little stored: a small message that fits, while
- * nothing is pending, fenced, or to be looked at. False if it is not that case.
+ * Whether it is the common case: a small message that fits, while nothing is pending, fenced, or to
+ * be looked at. Then lane_tx_put_fast() sends it, which calls nothing and stores little.
  */
-static ALWAYS_INLINE bool lane_tx_put_fast(struct lane_tx *tx, const void *data, size_t size)
+static ALWAYS_INLINE bool lane_tx_is_fast(const struct lane_tx *tx, size_t size)
+{
+	return size <= COPY_SMALL_MAX && tx->tail + lane_record_size(size) <= tx->fast;
+}
+
+static ALWAYS_INLINE void lane_tx_put_fast(struct lane_tx *tx, const void *data, size_t size)
 {
 	uint64_t tail = tx->tail, mask = tx->lane.mask;
 	uint64_t next = tail + lane_record_size(size);
 	uint8_t *ring = tx->lane.ring;
 	uint8_t *at = ring + (tail & mask);
 
-	if (unlikely(size > COPY_SMALL_MAX || next > tx->fast))
-		return false;
 	copy_in_small(at + RECORD_HEADER, data, size);
 	/* relaxed: the reader gets here only through the header that is released after it */
 	store_relaxed((uint64_t *)(void *)(ring + (next & mask)), 0);
 	tx->tail = next;
 	/* order: COMMIT release, to lane_rx_look(): the message before its header. */
 	store_release((uint64_t *)(void *)at, RECORD_MARK | size);
-	return true;
+}
+
+/* Nothing goes the fast way any more until the next lane_tx_take_over(). */
+static inline void lane_tx_leave(struct lane_tx *tx)
+{
+	tx->soft = 0;
+	lane_tx_changed(tx);
 }
 
 /* Begin where the last writer ended. -EBADMSG if the positions cannot be. */

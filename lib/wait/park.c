@@ -48,6 +48,11 @@ static int events_error(const struct parking *p)
 	return both & EVENTS_SHUT ? -ESHUTDOWN : 0;
 }
 
+bool park_ended(const struct parking *p)
+{
+	return events_error(p) != 0;
+}
+
 static int look_at_line(struct parking *p)
 {
 	/* order: CLOSE acquire, from announce_close(): a close counted here shows on the line. */
@@ -155,6 +160,20 @@ static void announce(struct parking *p, uint32_t stage)
 	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
 }
 
+static void watch_owner(struct parking *p)
+{
+	/* relaxed: a name out of shared memory; the wrong one costs a wake-up or a later one, no more */
+	int32_t pid = (int32_t)(load_relaxed(&p->peer->owner) >> 32);
+
+	p->owner = pid > 0 ? sys_pidfd(pid) : -1;
+}
+
+static void forget_owner(struct parking *p)
+{
+	sys_close(p->owner);
+	p->owner = -1;
+}
+
 /* One slice on the futex. 1: it has come; 0: slept; or an error. */
 static int shallow(struct parking *p, const struct park_for *what, int64_t until)
 {
@@ -176,9 +195,10 @@ static int shallow(struct parking *p, const struct park_for *what, int64_t until
 /* One slice in ppoll(). 1: it has come; 0: slept; or an error. */
 static int deep(struct parking *p, const struct park_for *what, int64_t until)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = p->my_bell, .events = POLLIN },
 		{ .fd = p->line, .events = 0 },
+		{ .fd = p->owner, .events = POLLIN },
 	};
 	int result;
 
@@ -192,6 +212,8 @@ static int deep(struct parking *p, const struct park_for *what, int64_t until)
 		sys_event_clear(p->my_bell);
 	if (what->look(what->arg))
 		return 1;
+	if (result > 0 && fds[2].revents)
+		forget_owner(p);	/* it stays readable: once is enough */
 	if (result > 0 && fds[1].revents)
 		return look_at_line(p);
 	return result == -EINTR ? -EINTR : 0;
@@ -216,10 +238,24 @@ static int sleep_in(struct parking *p, const struct park_for *what, uint32_t sta
 	return result;
 }
 
+static int sleep_deep(struct parking *p, const struct park_for *what, uint32_t flags, int64_t deadline)
+{
+	int64_t slice = PARK_DEEP_NS;
+	int result = 0;
+
+	announce(p, WAIT_DEEP);
+	watch_owner(p);
+	if (what->unfenced)
+		result = sleep_in(p, what, WAIT_DEEP, PARK_FIRST_NS, flags, deadline);
+	for (; result == 0; slice = slice < PARK_DEEP_MAX_NS ? slice * 2 : slice)
+		result = sleep_in(p, what, WAIT_DEEP, slice, flags, deadline);
+	forget_owner(p);
+	return result;
+}
+
 static int sleep_stages(struct parking *p, const struct park_for *what, uint32_t flags,
 			int64_t deadline)
 {
-	int64_t slice = PARK_DEEP_NS;
 	int result = 0;
 
 	announce(p, WAIT_SHALLOW);
@@ -229,14 +265,7 @@ static int sleep_stages(struct parking *p, const struct park_for *what, uint32_t
 		result = sleep_in(p, what, WAIT_SHALLOW, PARK_SHALLOW_NS, flags, deadline);
 	if (result == 0)
 		result = look_at_line(p);
-	if (result != 0)
-		return result;
-	announce(p, WAIT_DEEP);
-	if (what->unfenced)
-		result = sleep_in(p, what, WAIT_DEEP, PARK_FIRST_NS, flags, deadline);
-	for (; result == 0; slice = slice < PARK_DEEP_MAX_NS ? slice * 2 : slice)
-		result = sleep_in(p, what, WAIT_DEEP, slice, flags, deadline);
-	return result;
+	return result == 0 ? sleep_deep(p, what, flags, deadline) : result;
 }
 
 static int sleep_until_it_has_come(struct parking *p, const struct park_for *what, uint32_t flags,

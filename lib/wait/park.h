@@ -7,7 +7,9 @@
  * our quiet line so that the peer knows how to wake us:
  *
  *	shallow	on the peer's bell (a futex), for up to 20 ms
- *	deep	in ppoll() on an eventfd and the line, whose hang-up says that the peer is gone
+ *	deep	in ppoll() on an eventfd, on the line, whose hang-up says that all copies of the other end
+ *		are gone, and on the peer's owner, who may die between a message and the wake-up for it
+ *		while others still have the end
  *
  * The peer stores what we wait for and then reads our announcement. A reader stores its position
  * with a fence; it does so rarely. A writer would have to pay for a fence with every message: it does
@@ -29,7 +31,7 @@
 #define PARK_FIRST_NS	(100 * NS_PER_US)
 #define PARK_SHALLOW_NS	(20 * NS_PER_MS)
 #define PARK_DEEP_NS	(2 * NS_PER_S)
-#define PARK_DEEP_MAX_NS (60 * NS_PER_S)
+#define PARK_DEEP_MAX_NS (8 * NS_PER_S)
 /* How often a caller who never sleeps looks at the line, and after how many calls at the latest. */
 #define PARK_LINE_NS	(10 * NS_PER_MS)
 #define PARK_LINE_CALLS	63
@@ -41,6 +43,7 @@ struct parking {
 	int my_bell;		/* eventfd that wakes us when deep */
 	int peer_bell;		/* eventfd that wakes the peer when deep */
 	int line;		/* read side of the peer's line */
+	int owner;		/* pidfd of the peer's owner while we sleep deep, or -1 */
 	uint32_t number;	/* of our announcements */
 	uint32_t answered;	/* the peer's announcement that we have answered */
 	uint32_t events_seen;	/* peer's events at our last look at the line */
@@ -75,6 +78,9 @@ void park_answer(struct parking *p, uint32_t wait);
  * time, the line. Of up to @calls calls in a quick row only the last looks at the time.
  */
 int park_check(struct parking *p, uint32_t calls);
+
+/* Whether the object was shut down or poisoned, on either side. */
+bool park_ended(const struct parking *p);
 
 /* Make the peer's sleepers look at their events and at the line. Works without park_init(). */
 void park_wake_peer(struct parking *p);
