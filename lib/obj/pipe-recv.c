@@ -176,6 +176,9 @@ static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline
 		return 0;
 	rearm(end);
 	if (deadline > 0) {
+		/* The peer waits on the other lane and asks that one's writer where it runs. */
+		if (end->tx && end->tx->side.bound)
+			park_here(&end->tx->side.park);
 		choose_fence(rx);
 		rx->slept_at = rx->lane.head;
 		what.unfenced = unfenced(rx);

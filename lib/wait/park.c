@@ -114,6 +114,16 @@ static int disturbance(struct parking *p, const struct park_for *what)
 	return park_disturbed(p) ? park_check(p, PARK_LINE_CALLS) : 0;
 }
 
+uint32_t park_here(struct parking *p)
+{
+	uint32_t cpu = (uint32_t)sched_getcpu() + 1;
+
+	/* relaxed: a hint for the peer's choice whether to spin */
+	if (load_relaxed(&p->mine->cpu) != cpu)
+		store_relaxed(&p->mine->cpu, cpu);	/* relaxed: as above */
+	return cpu;
+}
+
 static bool peer_runs_here(const struct parking *p, uint32_t my_cpu)
 {
 	/* relaxed: a hint; wrong, it costs a spin that cannot succeed */
@@ -290,10 +300,7 @@ int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, in
 		result = park_check(p, PARK_LINE_CALLS);
 		return result < 0 ? result : -EAGAIN;
 	}
-	cpu = (uint32_t)sched_getcpu() + 1;
-	/* relaxed: a hint for the peer's choice whether to spin */
-	if (load_relaxed(&p->mine->cpu) != cpu)
-		store_relaxed(&p->mine->cpu, cpu);	/* relaxed: as above */
+	cpu = park_here(p);
 	if (!(flags & WEIR_NOSPIN) && p->may_spin && !peer_runs_here(p, cpu)) {
 		result = spin(p, what, deadline);
 		if (result != 0)

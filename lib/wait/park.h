@@ -70,6 +70,9 @@ void park_init(struct parking *p);
  */
 int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, int64_t deadline);
 
+/* Tell the peer on which processor this side runs; returns it, plus 1. The owner only. */
+uint32_t park_here(struct parking *p);
+
 /* Wake the peer, whose announcement @wait is not answered yet. */
 void park_answer(struct parking *p, uint32_t wait);
 
