@@ -49,16 +49,15 @@ static ALWAYS_INLINE int batch_send_body(struct worker *w, enum pattern_touch to
 
 /* Read a batch; returns how many of its messages came before the end marker. */
 static ALWAYS_INLINE size_t batch_read(struct worker *w, const struct pattern_shape *shape,
-				       size_t count)
+				       struct tally *tally, size_t count)
 {
 	const unsigned char *message = w->in;
 	uint64_t header, sum;
 
 	for (size_t i = 0; i < count; i++, message += w->stride) {
 		sum = pattern_read(shape, message, &header);
-		if (__builtin_expect(header == WORKER_END, 0))
+		if (!loop_take(tally, shape, header, sum))
 			return i;
-		pattern_check_add(w->check, shape, header, sum);
 		if (header % WORKER_STAMP_EVERY == 0)
 			loop_transit(w, pattern_seq(header));
 	}
@@ -69,21 +68,24 @@ static ALWAYS_INLINE int batch_recv_body(struct worker *w, enum pattern_touch to
 {
 	struct pattern_shape shape = w->shape;
 	uint64_t done = 0;
+	struct tally tally;
 	size_t read;
 	int r = 0;
 
 	shape.touch = touch;
 	port_batch(w);
+	tally_begin(&tally, w->check, 0);
 	while (done < w->expected) {
 		r = port_recv_many(&w->port);
 		if (r < 0)
 			break;
-		read = batch_read(w, &shape, (size_t)r);
+		read = batch_read(w, &shape, &tally, (size_t)r);
 		done += read;
 		if (read < (size_t)r)
 			break;
 	}
 	w->end = bench_now();
+	tally_end(&tally);
 	w->done = done;
 	return r < 0 ? r : 0;
 }

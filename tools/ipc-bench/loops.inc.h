@@ -17,6 +17,7 @@
 #define IPC_BENCH_LOOPS_INC_H
 
 #include "oneway.h"
+#include "tally.h"
 #include "worker.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -24,6 +25,9 @@
 /* Most runs touch messages in full; the constant lets the compiler drop the other ways. */
 #define SPECIALISE(body, w) \
 	((w)->shape.touch == PATTERN_FULL ? body(w, PATTERN_FULL) : body(w, (w)->shape.touch))
+
+/* The outermost functions of the template: everything that is called in them is inlined. */
+#define LOOP static __attribute__((flatten)) int
 
 static int loop_end(struct worker *w)
 {
@@ -37,7 +41,7 @@ static int loop_end(struct worker *w)
 
 /* Stamp one message in 4096 before it is sent. The reader sees the stamp because it sees the
  * message, which is ordered behind it by whatever orders messages. */
-static inline void loop_stamp(struct worker *w, uint64_t sequence)
+static __attribute__((noinline)) void loop_stamp(struct worker *w, uint64_t sequence)
 {
 	struct stamp *stamp = &w->stamps[sequence / WORKER_STAMP_EVERY % STAMPS];
 
@@ -45,7 +49,7 @@ static inline void loop_stamp(struct worker *w, uint64_t sequence)
 	__atomic_store_n(&stamp->ns, bench_now(), __ATOMIC_RELEASE);
 }
 
-static inline void loop_transit(struct worker *w, uint64_t sequence)
+static __attribute__((noinline)) void loop_transit(struct worker *w, uint64_t sequence)
 {
 	const struct stamp *stamp = &w->stamps[sequence / WORKER_STAMP_EVERY % STAMPS];
 	int64_t sent = __atomic_load_n(&stamp->ns, __ATOMIC_ACQUIRE);
@@ -78,25 +82,54 @@ static ALWAYS_INLINE int stream_send_body(struct worker *w, enum pattern_touch t
 	return r < 0 ? r : loop_end(w);
 }
 
+/* A message that is not simply the next one; returns whether it is the end. */
+static __attribute__((noinline)) bool
+loop_odd(struct tally *tally, const struct pattern_shape *shape, uint64_t header, uint64_t sum)
+{
+	if (header == WORKER_END)
+		return true;
+	tally_odd(tally, shape, header, sum);
+	return false;
+}
+
+/* Account for a message; returns false when it is the end. */
+static ALWAYS_INLINE bool loop_take(struct tally *tally, const struct pattern_shape *shape,
+				    uint64_t header, uint64_t sum)
+{
+	struct tally copy;
+	bool end;
+
+	if (tally_next(tally, shape, header, sum)) {
+		tally_add(tally, sum);
+		return true;
+	}
+	copy = *tally; /* its address leaves here: not that of the one in registers */
+	end = loop_odd(&copy, shape, header, sum);
+	*tally = copy;
+	return !end;
+}
+
 static ALWAYS_INLINE int stream_recv_body(struct worker *w, enum pattern_touch touch)
 {
 	struct pattern_shape shape = w->shape;
 	uint64_t done, header, sum;
+	struct tally tally;
 	int r = 0;
 
 	shape.touch = touch;
+	tally_begin(&tally, w->check, 0);
 	for (done = 0; done < w->expected; done++) {
 		r = port_recv(&w->port, w->in);
 		if (r < 0)
 			break;
 		sum = pattern_read(&shape, w->in, &header);
-		if (__builtin_expect(header == WORKER_END, 0))
+		if (!loop_take(&tally, &shape, header, sum))
 			break;
-		pattern_check_add(w->check, &shape, header, sum);
 		if (header % WORKER_STAMP_EVERY == 0)
 			loop_transit(w, pattern_seq(header));
 	}
 	w->end = bench_now();
+	tally_end(&tally);
 	w->done = done;
 	return r;
 }
@@ -105,7 +138,7 @@ static ALWAYS_INLINE int stream_recv_body(struct worker *w, enum pattern_touch t
 #include "loops-batch.inc.h"
 #endif
 
-static int loop_stream_send(struct worker *w)
+LOOP loop_stream_send(struct worker *w)
 {
 #ifdef LOOPS_BATCH
 	if (w->port.batch > 1)
@@ -114,7 +147,7 @@ static int loop_stream_send(struct worker *w)
 	return SPECIALISE(stream_send_body, w);
 }
 
-static int loop_stream_recv(struct worker *w)
+LOOP loop_stream_recv(struct worker *w)
 {
 #ifdef LOOPS_BATCH
 	if (w->port.batch > 1)
@@ -187,17 +220,17 @@ static ALWAYS_INLINE int rtt_pong_body(struct worker *w, enum pattern_touch touc
 	return r;
 }
 
-static int loop_rtt_ping(struct worker *w)
+LOOP loop_rtt_ping(struct worker *w)
 {
 	return SPECIALISE(rtt_ping_body, w);
 }
 
-static int loop_rtt_pong(struct worker *w)
+LOOP loop_rtt_pong(struct worker *w)
 {
 	return SPECIALISE(rtt_pong_body, w);
 }
 
-static int loop_oneway_send(struct worker *w)
+LOOP loop_oneway_send(struct worker *w)
 {
 	struct pattern_shape shape = w->shape;
 	struct schedule schedule;
@@ -222,7 +255,7 @@ static int loop_oneway_send(struct worker *w)
 	return r < 0 ? r : loop_end(w);
 }
 
-static int loop_oneway_recv(struct worker *w)
+LOOP loop_oneway_recv(struct worker *w)
 {
 	struct pattern_shape shape = w->shape;
 	struct schedule schedule;

@@ -275,6 +275,7 @@ int repeat_main(const char *fd)
 	if (!control || control->task.mechanism >= mech_count_all)
 		return 2;
 	catch_signals();
+	prctl(PR_SET_NAME, "ipc-bench");
 	mech = mechs[control->task.mechanism];
 	if (make(mech, &link) < 0) {
 		control->status = REPEAT_SKIPPED;

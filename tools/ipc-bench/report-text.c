@@ -38,22 +38,51 @@ void report_skipped(const struct plan *plan, FILE *out)
 	}
 }
 
-/* Rows that are not in the table. */
-static void print_left_out(const struct row *row, FILE *out)
+/* Whether the table shows a row of this configuration. */
+static bool shown(const struct results *results, const struct config *config)
 {
-	const struct task *task = &row->config->task;
-	char size[TEXT_MAX];
-	const char *why = row->config->failure;
+	for (size_t i = 0; i < results->rows; i++)
+		if (results->row[i].config == config && rank_counts(&results->row[i]))
+			return true;
+	return false;
+}
 
-	if (rank_counts(row))
-		return;
+static void print_name(const struct config *config, FILE *out)
+{
+	const struct task *task = &config->task;
+	char size[TEXT_MAX];
+
 	fprintf(out, "not shown: %s, %s %s, %s: ", mechs[task->mechanism]->name,
 		format_size(task->setup.size, size), workload_names[task->workload],
 		format_wait(task->setup.wait));
-	if (row->config->failed)
+}
+
+/* Configurations of which there is no line, and why. */
+static void print_left_out(const struct results *results, const struct row *row, FILE *out)
+{
+	const char *why = row->config->failure;
+
+	if (row->config->failed) {
+		print_name(row->config, out);
 		fprintf(out, "INVALID: %s\n", why[0] ? why : "messages were lost or damaged");
-	else
-		fprintf(out, "%zu repeats during which the CPUs moved\n", row->points);
+	} else if (!shown(results, row->config)) {
+		print_name(row->config, out);
+		fprintf(out, "the CPUs moved during every repeat\n");
+	}
+}
+
+static void print_unstable(const struct results *results, FILE *out)
+{
+	size_t unstable = 0;
+
+	for (size_t i = 0; i < results->rows; i++)
+		if (results->row[i].class == CLASS_UNSTABLE)
+			unstable += results->row[i].points;
+	if (unstable)
+		fprintf(out,
+			"note: %zu repeats do not count: the line between the CPUs took a"
+			" different time before and after them\n",
+			unstable);
 }
 
 /* What the machine did during all repeats together; the JSON tells it of each row. */
@@ -78,7 +107,8 @@ void report_warnings(const struct run *run, FILE *out)
 	size_t i;
 
 	for (i = 0; i < run->results.rows; i++)
-		print_left_out(&run->results.row[i], out);
+		print_left_out(&run->results, &run->results.row[i], out);
+	print_unstable(&run->results, out);
 	json_array_foreach(run->warnings, i, value)
 		fprintf(out, "note: %s\n", json_string_value(value));
 	print_noise(&run->results, out);

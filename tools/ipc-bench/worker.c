@@ -70,10 +70,10 @@ static void *pages(size_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Messages begin on a cache line each, with room before them. */
+/* Messages begin on a cache line each; only before the first one there is room. */
 static int buffers(struct worker *w)
 {
-	w->stride = (w->port.size + MECH_ROOM + 127) / 128 * 128;
+	w->stride = (w->port.size + PATTERN_LINE - 1) / PATTERN_LINE * PATTERN_LINE;
 	w->out = pages(w->stride * w->port.batch + MECH_ROOM);
 	w->in = pages(w->stride * w->port.batch + MECH_ROOM);
 	if (!w->out || !w->in)
@@ -108,6 +108,7 @@ static void prepare(struct control *c, struct link *link, unsigned int side)
 	if (r < 0)
 		fail(c, "no memory for messages", r);
 	pattern_check_init(self.check, WORKERS, false);
+	noise_self_begin(&c->worker[side].noise); /* what it does only once, not in a pass */
 }
 
 static void arm(int64_t ns)
@@ -165,18 +166,18 @@ static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t 
 	/* An end marker would be counted too. */
 	self.expected = pass == PASS_COUNTED ? self.limit : UINT64_MAX;
 	self.stop = 0;
-	if (pass == PASS_TIMED)
-		noise_self_begin(noise);
 	self.start = start_line(c, pass);
 	if (c->task.workload == WORKLOAD_ONEWAY)
 		self.start += ONEWAY_LEAD_NS;
+	if (pass == PASS_TIMED)
+		noise_self_begin(noise);
 	if (self.side == 0)
 		arm(ns);
 	r = measured(c, pass);
-	if (self.side == 0)
-		arm(0);
 	if (pass == PASS_TIMED)
 		noise_self_end(noise);
+	if (self.side == 0)
+		arm(0);
 	if (r < 0)
 		fail(c, self.side == 0 ? "producer" : "consumer", r);
 	barrier(c);
