@@ -55,8 +55,8 @@ bool stats_ci_ranks(size_t n, size_t *ret_low, size_t *ret_high)
 	if (n < STATS_CI_MIN)
 		return false;
 	if (n > 1000) {
-		/* exp2(-n) underflows; the normal approximation is exact to one rank here. */
-		rank = (size_t)floor(((double)n - 1.959964 * sqrt((double)n)) / 2);
+		/* exp2(-n) underflows; the normal approximation is exact, or one rank wider. */
+		rank = (size_t)floor(((double)n + 1 - 1.959964 * sqrt((double)n)) / 2);
 	} else {
 		for (;;) {
 			term *= (double)(n - rank + 1) / (double)rank; /* P(X = rank) */
