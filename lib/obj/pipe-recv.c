@@ -115,14 +115,14 @@ static bool unfenced(const struct pipe_rx *rx)
 	return !(fence & 1) || load_acquire(&p->peer->fence_ack) != fence;
 }
 
-/* Whether the writer, or this thread's next receive, must be told of what has been received. */
+/* Whether the writer should be told of what has been received. */
 static ALWAYS_INLINE bool worth_telling(const struct pipe_rx *rx)
 {
 	const struct parking *p = &rx->side.park;
 
 	return rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
 	       /* relaxed: ordered by the store of the published position, when there is one */
-	       load_relaxed(&p->peer->wait) != p->answered || pipe_conversing;
+	       load_relaxed(&p->peer->wait) != p->answered;
 }
 
 /* A stream that goes on and on without a sleep is better off without fences. */
@@ -134,22 +134,22 @@ static void reconsider_fence(struct pipe_rx *rx)
 
 static NOINLINE int tell_slow(struct pipe_rx *rx)
 {
-	bool writer_waits;
-
-	pipe_conversing = false;
-	/* relaxed: as above */
-	writer_waits = load_relaxed(&rx->side.park.peer->wait) != rx->side.park.answered;
-	if (writer_waits || rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8) {
-		release_room(rx);
-		reconsider_fence(rx);
-	}
+	release_room(rx);
+	reconsider_fence(rx);
 	return 0;
+}
+
+static ALWAYS_INLINE void clear_conversing(void)
+{
+	if (pipe_conversing)
+		pipe_conversing = false;
 }
 
 /* Messages have been received: say so, to the next owner each time, to the writer now and then. */
 static ALWAYS_INLINE void settle(struct pipe_rx *rx)
 {
 	lane_rx_settle(&rx->lane);
+	clear_conversing();
 	if (unlikely(worth_telling(rx)))
 		tell_slow(rx);
 }
@@ -259,6 +259,7 @@ int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t fla
 		return recv_slow(end, buffer, size, flags, deadline, ret_size);
 	if (ret_size)
 		*ret_size = (size_t)got;
+	clear_conversing();
 	if (unlikely(worth_telling(rx)))
 		return tell_slow(rx);
 	return 0;

@@ -156,11 +156,16 @@ static int send_one(struct weir_end *end, const void *data, size_t size, uint32_
 	return 0;
 }
 
-static ALWAYS_INLINE void leave(struct weir_end *end, bool locked)
+static ALWAYS_INLINE void set_conversing(void)
 {
 	/* A load instead of a store: the store buffer is what a stream waits for. */
-	if (unlikely(!pipe_conversing))
+	if (!pipe_conversing)
 		pipe_conversing = true;
+}
+
+static ALWAYS_INLINE void leave(struct weir_end *end, bool locked)
+{
+	set_conversing();
 	turn_give(&end->tx->side.turn, locked);
 }
 
@@ -192,14 +197,14 @@ int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t
 	struct pipe_tx *tx;
 
 	/* What is left of the way through here calls nothing, so that no register needs saving. */
-	if (unlikely(!end || !data || (flags & ~(WEIR_INTR | WEIR_NOSPIN)) || turn_needed() ||
-		     !pipe_conversing))
+	if (unlikely(!end || !data || (flags & ~(WEIR_INTR | WEIR_NOSPIN)) || turn_needed()))
 		return send_slow(end, data, size, flags, deadline);
 	tx = end->tx;
 	/* In this order: what is not owned is not fast, and has no peer to ask. */
 	if (unlikely(!tx || !lane_tx_is_fast(&tx->lane, size) || park_disturbed(&tx->side.park)))
 		return send_slow(end, data, size, flags, deadline);
 	lane_tx_put_fast(&tx->lane, data, size);
+	set_conversing();
 	/* relaxed: not ordered after the header on purpose, see wait/park.h */
 	if (unlikely(load_relaxed(&tx->side.park.peer->wait) != tx->side.park.answered ||
 		     /* relaxed: as above */
