@@ -52,6 +52,11 @@ static uint64_t *word(int kind, int direction, uint64_t trip)
 	return (uint64_t *)(void *)(ring + trip * record % (RING - RING % record));
 }
 
+static uint64_t expected(int kind, int direction, uint64_t trip)
+{
+	return kind == 0 ? 2 * trip + 1 + (uint64_t)direction : trip + 1;
+}
+
 static void say(int kind, int direction, uint64_t trip)
 {
 	uint64_t *at = word(kind, direction, trip);
@@ -64,15 +69,15 @@ static void say(int kind, int direction, uint64_t trip)
 	}
 	if (kind >= 2)
 		*word(kind, direction, trip + 1) = 0;
-	__atomic_store_n(at, kind == 0 ? 2 * trip + 1 + (uint64_t)direction : trip + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(at, expected(kind, direction, trip), __ATOMIC_RELEASE);
 }
 
 static uint64_t hear(int kind, int direction, uint64_t trip)
 {
 	uint64_t *at = word(kind, direction, trip);
-	uint64_t expected = kind == 0 ? 2 * trip + 1 + (uint64_t)direction : trip + 1, sum = 0;
+	uint64_t sum = 0;
 
-	while (__atomic_load_n(at, __ATOMIC_ACQUIRE) != expected)
+	while (__atomic_load_n(at, __ATOMIC_ACQUIRE) != expected(kind, direction, trip))
 		if (words[kind] > 1)
 			__builtin_prefetch((uint8_t *)at + 64);
 	for (int i = 1; i <= words[kind]; i++)
@@ -143,7 +148,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "minimal-rtt: two processes that poll need two processors\n");
 		return 2;
 	}
-	area = mmap(NULL, 2 * KINDS * PLOT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	area = mmap(NULL, 2 * KINDS * PLOT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		    0);
 	if (area == MAP_FAILED) {
 		perror("minimal-rtt");
 		return 1;
@@ -162,6 +168,7 @@ int main(int argc, char **argv)
 		}
 	waitpid(child, NULL, 0);
 	for (int kind = 0; kind < KINDS; kind++)
-		printf("%-16s %7.1f ns  %5.2f x\n", names[kind], median(ns[kind]), median(ratios[kind]));
+		printf("%-16s %7.1f ns  %5.2f x\n", names[kind], median(ns[kind]),
+		       median(ratios[kind]));
 	return 0;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The compiler and the machine: what the code assumes of them, and names for what C has no word for. */
+/*
+ * The compiler and the machine: what the code assumes of them, and names for what C has no word
+ * for.
+ */
 #ifndef WEIR_BASE_CC_H
 #define WEIR_BASE_CC_H
 
@@ -38,7 +41,10 @@
 #define WEIR_TSAN 0
 #endif
 
-/* One turn of a polling loop: lets the other hardware thread run and ends the speculation of the load. */
+/*
+ * One turn of a polling loop: lets the other hardware thread run and ends the speculation of the
+ * load.
+ */
 static ALWAYS_INLINE void cpu_relax(void)
 {
 #if defined(__x86_64__)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * All that lives in shared memory. Fixed-width fields, offsets instead of pointers, sizes and offsets
- * asserted; whoever changes something here makes a new layout version.
+ * All that lives in shared memory. Fixed-width fields, offsets instead of pointers, sizes and
+ * offsets asserted; whoever changes something here makes a new layout version.
  *
  * A segment is a header page, a page of lane controls and the rings:
  *
@@ -67,12 +67,16 @@ struct weir_side {
 	uint64_t position;
 	uint8_t apart0[CACHE_APART - 8];
 
-	/* The reader's position as the writer is told it: every eighth of the ring, and when dry. (owner) */
+	/*
+	 * The reader's position as the writer is told it: every eighth of the ring, and when dry.
+	 * (owner)
+	 */
 	uint64_t published;
 	uint8_t apart1[CACHE_APART - 8];
 
 	/* The quiet line: announcements. */
-	uint64_t requests;	/* reader: REQUEST_ARMED | REQUEST_FENCE (owner; armed first by any holder) */
+	/* reader: REQUEST_ARMED | REQUEST_FENCE (owner; armed first by any holder) */
+	uint64_t requests;
 	uint32_t wait;		/* number of the wait << WAIT_SHIFT | stage (owner) */
 	uint32_t events;	/* counts closes; EVENTS_SHUT, EVENTS_POISONED (holder) */
 	uint32_t cpu;		/* where this side runs, when it starts to wait: cpu + 1 (owner) */
@@ -96,9 +100,10 @@ struct weir_side {
 #define WAIT_DEEP		2U	/* in ppoll() on the eventfd and the line */
 
 /*
- * What a reader asks of the writer. Low half: number of the arming of the exported descriptor, 0 as
- * long as nobody asked for it. High half: odd while the reader asks for a fence between the header of a
- * record and the look at its announcements, because it sleeps often; each asking has its own number.
+ * What a reader asks of the writer. Low half: number of the arming of the exported descriptor, 0
+ * as long as nobody asked for it. High half: odd while the reader asks for a fence between the
+ * header of a record and the look at its announcements, because it sleeps often; each asking has
+ * its own number.
  */
 #define REQUEST_ARMED(r)	((uint32_t)(r))
 #define REQUEST_FENCE(r)	((uint32_t)((r) >> 32))

@@ -7,7 +7,9 @@
 
 #include "sys/sys.h"
 
-/* Up to this size the page tables are filled at once too; beyond, that would dominate the making. */
+/*
+ * Up to this size the page tables are filled at once too; beyond, that would dominate the making.
+ */
 #define POPULATE_MAX (UINT64_C(1) << 20)
 
 static void fill_header(struct segment *s, uint64_t page, uint64_t size)
@@ -43,7 +45,8 @@ static int map_ring(struct segment *s, uint32_t lane)
 	s->rings[lane] = ring;
 	result = sys_map_at(ring, s->capacity, s->fd, offset, populate);
 	if (result == 0)
-		result = sys_map_at((uint8_t *)ring + s->capacity, s->capacity, s->fd, offset, populate);
+		result = sys_map_at((uint8_t *)ring + s->capacity, s->capacity, s->fd, offset,
+				    populate);
 	return result;
 }
 
@@ -113,6 +116,7 @@ void segment_destroy(struct segment *s)
 struct weir_lane_control *segment_lane(const struct segment *s, uint32_t lane)
 {
 	uint8_t *controls = (uint8_t *)s->front + WEIR_CONTROL_OFFSET;
+	size_t offset = lane * sizeof(struct weir_lane_control);
 
-	return (struct weir_lane_control *)(void *)(controls + lane * sizeof(struct weir_lane_control));
+	return (struct weir_lane_control *)(void *)(controls + offset);
 }

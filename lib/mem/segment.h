@@ -23,7 +23,10 @@ struct segment {
 	uint8_t *rings[SEGMENT_LANES_MAX];	/* each mapped twice: 2 * capacity bytes */
 };
 
-/* A new segment for a pipe of @lanes lanes. @capacity is a power of two and a multiple of the page. */
+/*
+ * A new segment for a pipe of @lanes lanes. @capacity is a power of two and a multiple of the
+ * page.
+ */
 int segment_create(struct segment *s, uint32_t lanes, uint64_t capacity);
 
 /* Undo. Harmless on a segment whose creation failed. */

@@ -37,7 +37,10 @@ static int take(const struct weir_end *end, struct weir_side *side, uint64_t off
 		sys_unlock(fd, offset);
 		return -EBUSY;
 	}
-	/* relaxed: the word is for those who come when we are gone; the kernel's lock orders the rest */
+	/*
+	 * relaxed: the word is for those who come when we are gone; the kernel's lock orders the
+	 * rest
+	 */
 	store_relaxed(&side->owner, self);
 	return 0;
 }

@@ -69,7 +69,10 @@ static void announce_all(struct poll *p, uint32_t stage)
 	if (p->rx)
 		announce(&p->rx->side.park, stage);
 	if (p->tx) {
-		/* relaxed: read by a reader that has seen the announcement, which is stored after it */
+		/*
+		 * relaxed: read by a reader that has seen the announcement, which is stored after
+		 * it
+		 */
 		store_relaxed(&p->tx->side.park.mine->need, lane_record_size(POLL_ROOM));
 		announce(&p->tx->side.park, stage);
 	}
@@ -103,7 +106,8 @@ static int sleep_once(struct poll *p, int64_t until)
 
 static bool closing(const struct poll *p)
 {
-	return (p->rx && turn_closing(&p->rx->side.turn)) || (p->tx && turn_closing(&p->tx->side.turn));
+	return (p->rx && turn_closing(&p->rx->side.turn)) ||
+	       (p->tx && turn_closing(&p->tx->side.turn));
 }
 
 static int spin(struct poll *p, int64_t deadline, uint32_t *ret_events)
@@ -139,7 +143,7 @@ static int sleep_until_ready(struct poll *p, uint32_t flags, int64_t deadline, u
 		if (now >= deadline)
 			return -ETIMEDOUT;
 		result = sleep_once(p, clock_cap(deadline, now, slice));
-		slice = slice < PARK_DEEP_NS ? PARK_DEEP_NS : slice < 60 * NS_PER_S ? 2 * slice : slice;
+		slice = slice < PARK_DEEP_NS ? PARK_DEEP_NS : PARK_DEEP_MAX_NS;
 	}
 }
 

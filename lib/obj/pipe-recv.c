@@ -11,7 +11,10 @@
 #define FENCE_BYTES 4096
 #define REQUEST_TRIES 16
 
-/* How much must be free before a shallow sleeper among the writers is woken: a wake per message is dear. */
+/*
+ * How much must be free before a shallow sleeper among the writers is woken: a wake per message
+ * is dear.
+ */
 static uint64_t worth_a_wake(const struct pipe_rx *rx, uint32_t stage)
 {
 	uint64_t part = stage == WAIT_SHALLOW ? lane_capacity(&rx->lane.lane) / 4 : 0;
@@ -21,7 +24,10 @@ static uint64_t worth_a_wake(const struct pipe_rx *rx, uint32_t stage)
 	return need > part ? need : part;
 }
 
-/* The writer waits: tell it what is free, and wake it when that is enough, or when we have run dry. */
+/*
+ * The writer waits: tell it what is free, and wake it when that is enough, or when we have run
+ * dry.
+ */
 static void answer_writer(struct pipe_rx *rx, bool dry)
 {
 	struct parking *p = &rx->side.park;
@@ -51,8 +57,9 @@ void pipe_rx_publish(struct pipe_rx *rx)
 }
 
 /*
- * Ask the writer for something. Only the owner does, but for the first arming, which any process may
- * that has the end; more than a few failures are not by an honest hand, and then nothing is owed.
+ * Ask the writer for something. Only the owner does, but for the first arming, which any process
+ * may that has the end; more than a few failures are not by an honest hand, and then nothing is
+ * owed.
  */
 static void request(struct pipe_rx *rx, uint64_t armed_step, uint64_t fence_step)
 {
@@ -66,7 +73,10 @@ static void request(struct pipe_rx *rx, uint64_t armed_step, uint64_t fence_step
 
 		/* 0 means that nobody ever asked. */
 		armed += armed == 0 && armed_step;
-		/* order: SLEEP, before the last look; the writer stores the header before it reads this */
+		/*
+		 * order: SLEEP, before the last look; the writer stores the header before it
+		 * reads this
+		 */
 		if (cas_seq(word, &old, REQUESTS(armed, fence)))
 			break;
 	}
@@ -184,7 +194,10 @@ static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline
 		what.unfenced = unfenced(rx);
 	}
 	result = park_wait(&rx->side.park, &what, flags, deadline);
-	/* It may have come in the last moment, and what was sent before a close is still received. */
+	/*
+	 * It may have come in the last moment, and what was sent before a close is still
+	 * received.
+	 */
 	return something_is_there(rx) ? 0 : result;
 }
 
@@ -242,8 +255,8 @@ static NOINLINE int recv_slow(struct weir_end *end, void *buffer, size_t size, u
 	return result;
 }
 
-int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags, int64_t deadline,
-		   size_t *ret_size)
+int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags,
+		   int64_t deadline, size_t *ret_size)
 {
 	struct pipe_rx *rx;
 	int64_t got;
@@ -287,8 +300,8 @@ static int recv_rest(struct pipe_rx *rx, struct weir_msg *messages, int count)
 	return count;
 }
 
-int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t count, uint32_t flags,
-			 int64_t deadline)
+int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t count,
+			 uint32_t flags, int64_t deadline)
 {
 	bool locked;
 	int result;

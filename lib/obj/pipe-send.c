@@ -7,7 +7,10 @@
 #include "sys/sys.h"
 
 #define SEND_FLAGS (WEIR_MORE | WEIR_INTR | WEIR_NOSPIN)
-/* Bytes of a stream after which a send looks at the line and the clock again: about 64 small messages. */
+/*
+ * Bytes of a stream after which a send looks at the line and the clock again: about 64 small
+ * messages.
+ */
 #define PREPARE_STRIDE 4096
 
 _Thread_local bool pipe_conversing __attribute__((tls_model("initial-exec")));
@@ -34,7 +37,10 @@ static ALWAYS_INLINE void notify_reader(struct weir_end *end)
 	uint64_t requests;
 
 	park_notify(&tx->side.park, tx->lane.fenced);
-	/* order: SLEEP, after the store of the header, if that was fenced; otherwise it need not be */
+	/*
+	 * order: SLEEP, after the store of the header, if that was fenced; otherwise it need not
+	 * be
+	 */
 	requests = load_seq(&tx->side.park.peer->requests);
 	if (unlikely(requests != tx->requests_seen))
 		pipe_tx_obey(end, requests);
@@ -232,8 +238,8 @@ static ALWAYS_INLINE int send_part(struct weir_end *end, const struct weir_msg *
 }
 
 /* How many were sent; or, if none was, why not. */
-static int send_all(struct weir_end *end, const struct weir_msg *messages, size_t count, uint32_t flags,
-		    int64_t deadline)
+static int send_all(struct weir_end *end, const struct weir_msg *messages, size_t count,
+		    uint32_t flags, int64_t deadline)
 {
 	size_t sent = 0;
 	int result = 0;

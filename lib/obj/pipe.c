@@ -212,8 +212,8 @@ int weir_pipe(struct weir_end *ret_ends[2], const struct weir_pipe_options *opti
 	result = check_options(options);
 	if (result < 0)
 		return result;
-	result = core_create(options->flags & WEIR_PIPE_ONEWAY ? 1 : 2, round_capacity(options->capacity),
-			     &core);
+	result = core_create(options->flags & WEIR_PIPE_ONEWAY ? 1 : 2,
+			     round_capacity(options->capacity), &core);
 	if (result < 0)
 		return result;
 	result = create_ends(core, options->flags, ret_ends);
@@ -307,7 +307,8 @@ static void announce_close(const struct weir_end *end, enum pipe_role role)
 {
 	struct parking p = pipe_parking(end, role);
 
-	add_release(&p.mine->events, 1);	/* order: CLOSE release, to look_at_line(): the line is closed. */
+	/* order: CLOSE release, to look_at_line(): the line is closed. */
+	add_release(&p.mine->events, 1);
 	park_wake_peer(&p);
 }
 

@@ -21,8 +21,10 @@ enum pipe_role {
 struct pipe_core {
 	struct segment segment;
 	uint32_t references;
-	int bells[2 * SEGMENT_LANES_MAX];	/* eventfds that wake deep sleepers: lane * 2 + role */
-	int levels[SEGMENT_LANES_MAX];		/* eventfds behind the exported descriptors, by lane */
+	/* eventfds that wake deep sleepers: lane * 2 + role */
+	int bells[2 * SEGMENT_LANES_MAX];
+	/* eventfds behind the exported descriptors, by lane */
+	int levels[SEGMENT_LANES_MAX];
 };
 
 /* One side of a lane as this process uses it. In memory that a forked child sees as zeroes. */

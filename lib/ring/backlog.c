@@ -4,7 +4,10 @@
 #include "base/clock.h"
 
 #define WAIT_NS		(6 * NS_PER_US)
-/* Slower streams, in bytes per microsecond, are not worth a trial: about a million messages a second. */
+/*
+ * Slower streams, in bytes per microsecond, are not worth a trial: about a million messages a
+ * second.
+ */
 #define RATE_MIN	64
 /* Windows that a trial takes, and after which a success is measured anew without waiting. */
 #define TRIAL_WINDOWS	4

@@ -40,7 +40,10 @@ struct backlog {
 	uint64_t base_rate;	/* without waiting, bytes per microsecond */
 };
 
-/* The reader has found nothing: wait if that is good. True if it has waited, so that a look is due. */
+/*
+ * The reader has found nothing: wait if that is good. True if it has waited, so that a look is
+ * due.
+ */
 bool backlog_dry_slow(struct backlog *b, const struct lane_rx *rx, bool conversing);
 
 #define BACKLOG_WINDOW	(UINT64_C(32) << 10)

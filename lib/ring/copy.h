@@ -2,12 +2,13 @@
 /*
  * Copying messages into and out of a ring.
  *
- * A program that has just filled a struct field by field holds those bytes in the store buffer, from
- * where a load of the same width is served at once, but a wider one must wait until all older stores
- * have reached the cache, the slow ones into the ring among them. Measured: 34 against 230 million
- * messages of 64 bytes a second. So a small message is read in words of 8 bytes; it is written in
- * pairs of them, which leaves room in the store buffer, where a stream has its bottleneck. The rest
- * of a large message has left the store buffer by the time it is read, and memcpy() is faster.
+ * A program that has just filled a struct field by field holds those bytes in the store buffer,
+ * from where a load of the same width is served at once, but a wider one must wait until all
+ * older stores have reached the cache, the slow ones into the ring among them. Measured: 34
+ * against 230 million messages of 64 bytes a second. So a small message is read in words of 8
+ * bytes; it is written in pairs of them, which leaves room in the store buffer, where a stream
+ * has its bottleneck. The rest of a large message has left the store buffer by the time it is
+ * read, and memcpy() is faster.
  *
  * Coming out of the ring, the bytes were stored by another processor: loads may be wide at once.
  */

@@ -50,7 +50,10 @@ int lane_rx_take_over(struct lane_rx *rx)
 {
 	/* order: HEAD acquire, from lane_rx_settle(). */
 	uint64_t head = load_acquire(&rx->lane.reader->position);
-	/* relaxed: written by this side, the one before us; ordered by the same death or hand-over */
+	/*
+	 * relaxed: written by this side, the one before us; ordered by the same death or hand-
+	 * over
+	 */
 	uint64_t published = load_relaxed(&rx->lane.reader->published);
 
 	if ((head & 7) || (published & 7) || head - published > lane_capacity(&rx->lane))

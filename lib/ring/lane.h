@@ -17,14 +17,15 @@
  * batch writes all its records but for the first header, and then that: the reader, who stands
  * before it, sees all or none.
  *
- * What a crash leaves. Before the header's store: nothing, the zero word still stands at t and the
- * next writer begins there. After it: the record; the writer's position in shared memory may be
- * some records behind, but the next writer walks over them to the zero word. A reader's position is exact
- * and moves when it has copied the message out: until then the next reader finds it again.
+ * What a crash leaves. Before the header's store: nothing, the zero word still stands at t and
+ * the next writer begins there. After it: the record; the writer's position in shared memory may
+ * be some records behind, but the next writer walks over them to the zero word. A reader's
+ * position is exact and moves when it has copied the message out: until then the next reader
+ * finds it again.
  *
  * word			written by		read by
- * record header	writer			reader (polled), next writer
- * writer.position	writer			next writer; reader, rarely, to see how far ahead it is
+ * record header   writer                  reader (polled), next writer writer.position    writer
+ * next writer; reader, rarely, to see how far ahead it is
  * reader.position	reader			next reader
  * reader.published	reader			writer, when it knows of no room
  *
@@ -53,13 +54,15 @@ struct lane {
 struct lane_tx {
 	struct lane lane;
 	uint64_t tail;		/* where the next record begins */
-	uint64_t fast;		/* soft, or 0 while something is pending, or fenced, or not even owned */
+	/* soft, or 0 while something is pending, or fenced, or not even owned */
+	uint64_t fast;
 	uint64_t soft;		/* up to where nothing but the ring need be looked at; <= limit */
 	uint64_t limit;		/* where it must end at the latest, as far as known */
 	uint64_t first;		/* if pending: where the first unpublished record begins */
 	uint64_t first_header;	/* if pending: its header, kept back */
 	bool pending;		/* there are complete records that the reader cannot see */
-	bool fenced;		/* the reader wants headers stored before its announcements are read */
+	/* the reader wants headers stored before its announcements are read */
+	bool fenced;
 };
 
 /* The reader's private state. */
@@ -95,7 +98,8 @@ static ALWAYS_INLINE uint64_t lane_record_size(uint64_t message_size)
 /* Whether @header, a private copy, can be one. */
 static ALWAYS_INLINE bool lane_header_valid(const struct lane *l, uint64_t header)
 {
-	return (header & RECORD_MARK_MASK) == RECORD_MARK && (uint32_t)header <= lane_message_max(l);
+	return (header & RECORD_MARK_MASK) == RECORD_MARK &&
+	       (uint32_t)header <= lane_message_max(l);
 }
 
 /* ---- writing ---- */
@@ -118,7 +122,10 @@ static ALWAYS_INLINE uint64_t lane_tx_visible(const struct lane_tx *tx)
  */
 static inline void lane_tx_mark(struct lane_tx *tx)
 {
-	/* order: TAIL release, to lane_tx_take_over(): the headers before the position behind them. */
+	/*
+	 * order: TAIL release, to lane_tx_take_over(): the headers before the position behind
+	 * them.
+	 */
 	store_release(&tx->lane.writer->position, lane_tx_visible(tx));
 }
 
@@ -157,7 +164,10 @@ static ALWAYS_INLINE void lane_tx_release(struct lane_tx *tx, uint64_t position,
 	uint64_t *at = lane_header(&tx->lane, position);
 
 	if (unlikely(tx->fenced))
-		/* order: COMMIT release, to lane_rx_look(); order: SLEEP, before the announcements are read */
+		/*
+		 * order: COMMIT release, to lane_rx_look(); order: SLEEP, before the
+		 * announcements are read
+		 */
 		store_seq(at, header);
 	else
 		/* order: COMMIT release, to lane_rx_look(): the messages before their header. */

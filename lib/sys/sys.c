@@ -23,7 +23,10 @@
 #define SYS_pidfd_open 434
 #endif
 
-/* Programs expect the descriptors that they open to be small numbers, and close those they don't know. */
+/*
+ * Programs expect the descriptors that they open to be small numbers, and close those they don't
+ * know.
+ */
 #define HIGH_FD 512
 
 int (*sys_fault)(enum sys_call call);
@@ -86,8 +89,8 @@ int sys_allocate(int fd, uint64_t size)
 
 int sys_seal(int fd)
 {
-	return raw(SYS_CALL_SEAL, SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL,
-		   0, 0, 0);
+	return raw(SYS_CALL_SEAL, SYS_fcntl, fd, F_ADD_SEALS,
+		   F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, 0, 0, 0);
 }
 
 static int map(void *at, size_t size, int protection, int flags, int fd, uint64_t offset,
@@ -116,18 +119,21 @@ int sys_map_at(void *address, size_t size, int fd, uint64_t offset, bool populat
 
 	/* A core dump without the messages is smaller, and says less to those who read it. */
 	if (result == 0)
-		raw(SYS_CALL_MADVISE, SYS_madvise, (long)mapped, (long)size, MADV_DONTDUMP, 0, 0, 0);
+		raw(SYS_CALL_MADVISE, SYS_madvise, (long)mapped, (long)size, MADV_DONTDUMP, 0, 0,
+		    0);
 	return result;
 }
 
 int sys_map_wiped(size_t size, void **ret_address)
 {
 	void *address;
-	int result = map(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0, &address);
+	int result = map(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0,
+			 &address);
 
 	if (result < 0)
 		return result;
-	result = raw(SYS_CALL_MADVISE, SYS_madvise, (long)address, (long)size, MADV_WIPEONFORK, 0, 0, 0);
+	result = raw(SYS_CALL_MADVISE, SYS_madvise, (long)address, (long)size, MADV_WIPEONFORK, 0,
+		     0, 0);
 	if (result < 0) {
 		sys_unmap(address, size);
 		return result;
@@ -180,7 +186,10 @@ void sys_close(int fd)
 {
 	int saved = errno;
 
-	/* Not close(3), which is a cancellation point. Linux frees the number whatever it returns. */
+	/*
+	 * Not close(3), which is a cancellation point. Linux frees the number whatever it
+	 * returns.
+	 */
 	if (fd >= 0)
 		syscall(SYS_close, fd);
 	errno = saved;
@@ -259,7 +268,8 @@ void sys_unlock(int fd, uint64_t offset)
 
 int sys_read_file(const char *path, char *buffer, size_t size)
 {
-	int fd = raw(SYS_CALL_OPEN, SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	int flags = O_RDONLY | O_CLOEXEC;
+	int fd = raw(SYS_CALL_OPEN, SYS_openat, AT_FDCWD, (long)path, flags, 0, 0, 0);
 	int result;
 
 	if (fd < 0)

@@ -38,7 +38,10 @@ enum sys_call {
 	SYS_CALL_COUNT
 };
 
-/* For tests: 0 lets the call through, a negative errno is its result. NULL, the default, asks nobody. */
+/*
+ * For tests: 0 lets the call through, a negative errno is its result. NULL, the default, asks
+ * nobody.
+ */
 extern int (*sys_fault)(enum sys_call call);
 
 /* A new memfd: CLOEXEC, sealable, not executable where the kernel knows that. */
@@ -62,7 +65,10 @@ int sys_eventfd(void);
 int sys_pipe(int ret_fds[2]);
 int sys_epoll(void);
 int sys_epoll_add(int epoll, int fd, uint32_t events);
-/* @fd moved out of the way of programs that count on low numbers; @fd itself where there is no room. */
+/*
+ * @fd moved out of the way of programs that count on low numbers; @fd itself where there is no
+ * room.
+ */
 int sys_move_high(int fd);
 void sys_close(int fd);
 

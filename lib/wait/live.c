@@ -10,7 +10,10 @@
 #include "base/atomic.h"
 #include "sys/sys.h"
 
-/* The fields of /proc/PID/stat behind the name, which may hold anything: the start time is the 20th. */
+/*
+ * The fields of /proc/PID/stat behind the name, which may hold anything: the start time is the
+ * 20th.
+ */
 #define START_TIME_FIELD 20
 
 static const char *field(const char *text, int index)

@@ -18,7 +18,10 @@
 
 static bool spinning_makes_sense(void)
 {
-	/* Of the machine, not of the affinity: both sides pinned to one processor each is the best case. */
+	/*
+	 * Of the machine, not of the affinity: both sides pinned to one processor each is the
+	 * best case.
+	 */
 	static int processors;
 	int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
 
@@ -99,8 +102,8 @@ void park_wake_peer(struct parking *p)
 void park_wake_own(struct parking *p)
 {
 	/*
-	 * Our own side sleeps on the peer's bell, which is not ours to raise: a sleeper just about to
-	 * lie down misses this, and finds out when its slice ends.
+	 * Our own side sleeps on the peer's bell, which is not ours to raise: a sleeper just
+	 * about to lie down misses this, and finds out when its slice ends.
 	 */
 	sys_futex_wake(&p->peer->bell, INT32_MAX);
 	sys_event_set(p->my_bell);
@@ -130,7 +133,9 @@ static bool peer_runs_here(const struct parking *p, uint32_t my_cpu)
 	return load_relaxed(&p->peer->cpu) == my_cpu;
 }
 
-/* How long to poll this time: as long as it has been worth it lately, now and then the full time. */
+/*
+ * How long to poll this time: as long as it has been worth it lately, now and then the full time.
+ */
 static int64_t spin_budget(struct parking *p)
 {
 	return p->number % SPIN_PROBE == 0 ? PARK_SPIN_NS : p->spin_ns;
@@ -166,13 +171,19 @@ static int spin(struct parking *p, const struct park_for *what, int64_t deadline
 
 static void announce(struct parking *p, uint32_t stage)
 {
-	/* order: SLEEP, ROOM, announced before the last look; the peer stores before it reads this. */
+	/*
+	 * order: SLEEP, ROOM, announced before the last look; the peer stores before it reads
+	 * this.
+	 */
 	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
 }
 
 static void watch_owner(struct parking *p)
 {
-	/* relaxed: a name out of shared memory; the wrong one costs a wake-up or a later one, no more */
+	/*
+	 * relaxed: a name out of shared memory; the wrong one costs a wake-up or a later one, no
+	 * more
+	 */
 	int32_t pid = (int32_t)(load_relaxed(&p->peer->owner) >> 32);
 
 	p->owner = pid > 0 ? sys_pidfd(pid) : -1;
@@ -248,7 +259,8 @@ static int sleep_in(struct parking *p, const struct park_for *what, uint32_t sta
 	return result;
 }
 
-static int sleep_deep(struct parking *p, const struct park_for *what, uint32_t flags, int64_t deadline)
+static int sleep_deep(struct parking *p, const struct park_for *what, uint32_t flags,
+		      int64_t deadline)
 {
 	int64_t slice = PARK_DEEP_NS;
 	int result = 0;

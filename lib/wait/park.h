@@ -7,16 +7,16 @@
  * our quiet line so that the peer knows how to wake us:
  *
  *	shallow	on the peer's bell (a futex), for up to 20 ms
- *	deep	in ppoll() on an eventfd, on the line, whose hang-up says that all copies of the other end
- *		are gone, and on the peer's owner, who may die between a message and the wake-up for it
- *		while others still have the end
+ *	deep	in ppoll() on an eventfd, on the line, whose hang-up says that all copies of the
+ *		other end are gone, and on the peer's owner, who may die between a message and the
+ *		wake-up for it while others still have the end
  *
  * The peer stores what we wait for and then reads our announcement. A reader stores its position
- * with a fence; it does so rarely. A writer would have to pay for a fence with every message: it does
- * so only for a reader that asked for it, because it sleeps often, and without, it can miss an
- * announcement while we miss its store. Then the first slice of a stage is short, 100 us: when it
- * ends the store has long been visible. (A timer that short is dear, too: it is programmed into the
- * processor, which in a virtual machine took 5 us.)
+ * with a fence; it does so rarely. A writer would have to pay for a fence with every message: it
+ * does so only for a reader that asked for it, because it sleeps often, and without, it can miss
+ * an announcement while we miss its store. Then the first slice of a stage is short, 100 us: when
+ * it ends the store has long been visible. (A timer that short is dear, too: it is programmed
+ * into the processor, which in a virtual machine took 5 us.)
  */
 #ifndef WEIR_WAIT_PARK_H
 #define WEIR_WAIT_PARK_H
@@ -65,8 +65,8 @@ void park_init(struct parking *p);
 
 /*
  * Wait until it has come: 0; -EAGAIN, -ETIMEDOUT, -EINTR; -EPIPE the peer is gone; -ESHUTDOWN;
- * -EBADMSG. The caller has looked already, and looks again whatever this returns: it may have come in
- * the last moment.
+ * -EBADMSG. The caller has looked already, and looks again whatever this returns: it may have
+ * come in the last moment.
  */
 int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, int64_t deadline);
 

@@ -34,7 +34,8 @@ int turn_take_slow(struct turn *t, uint32_t flags, int64_t deadline)
 		return -EAGAIN;
 	add_seq(&t->queued, 1);		/* order: QUEUED, counted before the end is looked for */
 	result = turn_closing(t) ? -ESHUTDOWN : wait_for_turn(t, flags, deadline);
-	add_seq(&t->queued, -1U);	/* order: QUEUED, to turn_close(): our last touch but for the turn */
+	/* order: QUEUED, to turn_close(): our last touch but for the turn */
+	add_seq(&t->queued, -1U);
 	return result;
 }
 

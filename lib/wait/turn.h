@@ -40,7 +40,8 @@ static ALWAYS_INLINE bool turn_needed(void)
  * Wait until it is our turn: 0; -EAGAIN, -ETIMEDOUT, -EINTR; -ESHUTDOWN when closing.
  * @ret_locked goes to turn_give().
  */
-static ALWAYS_INLINE int turn_take(struct turn *t, uint32_t flags, int64_t deadline, bool *ret_locked)
+static ALWAYS_INLINE int turn_take(struct turn *t, uint32_t flags, int64_t deadline,
+				   bool *ret_locked)
 {
 	uint32_t free_state = TURN_FREE;
 

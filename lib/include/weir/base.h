@@ -37,15 +37,23 @@ extern "C" {
 /** A deadline that never comes. */
 #define WEIR_FOREVER INT64_MAX
 
-/** Flags of calls; a call names those that it takes, any other bit is -EINVAL. */
-#define WEIR_MORE	(UINT32_C(1) << 0)	/**< more follows at once: publish later, together */
-#define WEIR_INTR	(UINT32_C(1) << 1)	/**< return -EINTR when a signal handler has run */
-#define WEIR_NOSPIN	(UINT32_C(1) << 2)	/**< when waiting, sleep at once instead of spinning first */
+/* Flags of calls; a call names those that it takes, any other bit is -EINVAL. */
 
-/** Events of the poll calls. */
-#define WEIR_IN		(UINT32_C(1) << 0)	/**< a receive would return something other than -EAGAIN */
-#define WEIR_OUT	(UINT32_C(1) << 1)	/**< a small send would return something other than -EAGAIN */
-#define WEIR_HUP	(UINT32_C(1) << 2)	/**< the other side is closed; reported unasked */
+/** More follows at once: publish later, together. */
+#define WEIR_MORE	(UINT32_C(1) << 0)
+/** Return -EINTR when a signal handler has run. */
+#define WEIR_INTR	(UINT32_C(1) << 1)
+/** When waiting, sleep at once instead of spinning first. */
+#define WEIR_NOSPIN	(UINT32_C(1) << 2)
+
+/* Events of the poll calls. */
+
+/** A receive would return something other than -EAGAIN. */
+#define WEIR_IN		(UINT32_C(1) << 0)
+/** A small send would return something other than -EAGAIN. */
+#define WEIR_OUT	(UINT32_C(1) << 1)
+/** The other side is closed; reported unasked. */
+#define WEIR_HUP	(UINT32_C(1) << 2)
 
 /**
  * The deadline that lies @nanoseconds from now.
@@ -62,7 +70,10 @@ WEIR_PUBLIC int64_t weir_after(int64_t nanoseconds);
  */
 WEIR_PUBLIC const char *weir_strerror(int error);
 
-/** The version of the library that runs, as "MAJOR.MINOR.PATCH"; weir/version.h has the one compiled against. */
+/**
+ * The version of the library that runs, as "MAJOR.MINOR.PATCH"; weir/version.h has the one
+ * compiled against.
+ */
 WEIR_PUBLIC const char *weir_version(void);
 
 #ifdef __cplusplus

@@ -39,10 +39,14 @@ extern "C" {
 /** One end of a pipe. Opaque; made by weir_pipe(), freed by weir_pipe_close(). */
 struct weir_end;
 
-/** Flags of struct weir_pipe_options. */
-#define WEIR_PIPE_ONEWAY	(UINT32_C(1) << 0)	/**< ends[0] only receives, ends[1] only sends */
-#define WEIR_PIPE_LATENCY	(UINT32_C(1) << 1)	/**< never wait for a backlog, not even in a stream */
-#define WEIR_PIPE_THROUGHPUT	(UINT32_C(1) << 2)	/**< wait for a backlog whenever the receiver runs dry */
+/* Flags of struct weir_pipe_options. */
+
+/** ends[0] only receives, ends[1] only sends. */
+#define WEIR_PIPE_ONEWAY	(UINT32_C(1) << 0)
+/** Never wait for a backlog, not even in a stream. */
+#define WEIR_PIPE_LATENCY	(UINT32_C(1) << 1)
+/** Wait for a backlog whenever the receiver runs dry. */
+#define WEIR_PIPE_THROUGHPUT	(UINT32_C(1) << 2)
 
 /** The bytes of a ring when the options do not say: 256 KiB for each direction. */
 #define WEIR_PIPE_CAPACITY	(UINT64_C(256) << 10)
@@ -52,23 +56,26 @@ struct weir_pipe_options {
 	size_t size;		/**< sizeof(struct weir_pipe_options) */
 	uint32_t flags;		/**< WEIR_PIPE_* */
 	uint32_t reserved;	/**< 0 */
-	uint64_t capacity;	/**< bytes of the ring of each direction, rounded up to a power of two
-				     and to a page; 0 is WEIR_PIPE_CAPACITY; at most 1 TiB */
+	/**
+	 * Bytes of the ring of each direction, rounded up to a power of two and to a page; 0 is
+	 * WEIR_PIPE_CAPACITY; at most 1 TiB.
+	 */
+	uint64_t capacity;
 };
 
 /** A message of the batch calls. */
 struct weir_msg {
-	void *data;		/**< its bytes; a send only reads them */
-	size_t size;		/**< sending: how many bytes; receiving: set to the size of the message */
-	size_t room;		/**< receiving: how many bytes data can take; ignored by a send */
+	void *data;	/**< its bytes; a send only reads them */
+	size_t size;	/**< sending: how many; receiving: set to the size of the message */
+	size_t room;	/**< receiving: how many bytes data can take; ignored by a send */
 };
 
 /**
  * Make a pipe; @ret_ends[0] and @ret_ends[1] are its two ends.
  *
  * @options	NULL for a duplex pipe of 256 KiB a direction that adapts itself
- * Each end belongs to the caller, who frees it with weir_pipe_close(). Costs 11 descriptors in
- * the process that makes it, 8 once the other end is closed. Any thread. Does not block.
+ * Each end belongs to the caller, who frees it with weir_pipe_close(). Costs 13 descriptors in
+ * the process that makes it, 10 once the other end is closed. Any thread. Does not block.
  *
  * Returns 0, or -EINVAL (unknown flags, both WEIR_PIPE_LATENCY and WEIR_PIPE_THROUGHPUT, a size or
  * capacity out of range), -ENOMEM, -EMFILE, -ENFILE, -ENOSPC, -EFBIG (RLIMIT_FSIZE), -ENOSYS.
@@ -84,9 +91,10 @@ WEIR_PUBLIC int weir_pipe(struct weir_end *ret_ends[2], const struct weir_pipe_o
  * sender dies before, it is lost. Any thread of the process that owns the sending side; the first
  * to send becomes the owner.
  *
- * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: not sent; -EPIPE: the other side is closed; noticed at
- * once after weir_pipe_close(), within 64 messages or 10 ms after a kill; -ESHUTDOWN; -EBUSY;
- * -EMSGSIZE: larger than the ring can ever hold (capacity - 16 bytes); -EOPNOTSUPP; -EBADMSG; -EINVAL.
+ * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: not sent; -EPIPE: the other side is closed; noticed
+ * at once after weir_pipe_close(), within 64 messages or 10 ms after a kill; -ESHUTDOWN; -EBUSY;
+ * -EMSGSIZE: larger than the ring can ever hold (capacity - 16 bytes); -EOPNOTSUPP; -EBADMSG;
+ * -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t flags,
 			       int64_t deadline);
@@ -123,8 +131,8 @@ WEIR_PUBLIC int weir_pipe_flush(struct weir_end *end);
  *
  * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: nothing there; -EMSGSIZE: the message is larger than
  * @size, is still there, and @ret_size tells its size; -EPIPE: all has been received and the other
- * side is closed or dead; -ESHUTDOWN: all has been received and the pipe was shut down; -EBUSY;
- * -EOPNOTSUPP; -EBADMSG; -EINVAL.
+ * side is closed or dead, noticed as by weir_pipe_send(); -ESHUTDOWN: all has been received and
+ * the pipe was shut down; -EBUSY; -EOPNOTSUPP; -EBADMSG; -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags,
 			       int64_t deadline, size_t *ret_size);
