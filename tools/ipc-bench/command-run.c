@@ -14,7 +14,7 @@ static void set_deadline(struct run *run, const struct options *options)
 		return;
 	if (limit == 0)
 		limit = 2 * run_nominal(run) + 5;
-	run->deadline = bench_now() + (int64_t)(limit * 1e9);
+	run->deadline = run->begin + (int64_t)(limit * 1e9);
 }
 
 static void print_results(const struct run *run, FILE *out)

@@ -107,7 +107,8 @@ struct control {
 	int32_t repeat_pid;
 	int32_t notify;			/* descriptor: the counting pass is about to begin */
 	uint64_t capacity_bytes;
-	uint64_t capacity_msgs;		/* 0: not probed */
+	uint64_t capacity_msgs;
+	bool capacity_known;		/* of capacity_msgs */
 	uint64_t memory_bytes;
 	struct pattern_result integrity;
 	uint64_t syscalls;		/* of the counting pass, valid with a source */

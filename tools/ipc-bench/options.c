@@ -72,7 +72,7 @@ static const struct row rows[] = {
 	{ "warmup", KIND_SECONDS, FOR_RUN, AT(warmup), "SEC", "before each repeat; 0.1", NULL },
 	{ "repeat", KIND_COUNT, FOR_RUN, AT(repeat), "N", "repeats, each a new process; 10", NULL },
 	{ "max-time", KIND_SECONDS, FOR_RUN, AT(max_time), "SEC",
-	  "start no repeat after this; 2 x nominal + 5", NULL },
+	  "start no repeat that would end later; 2 x nominal + 5", NULL },
 	{ "seed", KIND_SEED, MEASURES, AT(seed), "N", "of the random order and of arrivals", NULL },
 	{ "force", KIND_FLAG, FOR_RUN, AT(force), NULL, "spin even with more processes than CPUs",
 	  NULL },

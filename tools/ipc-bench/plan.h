@@ -19,6 +19,7 @@ struct config {
 	bool explored;
 	uint64_t capacity_bytes;
 	uint64_t capacity_msgs;
+	bool capacity_known;		/* of capacity_msgs */
 	uint64_t memory_bytes;
 	double syscalls_per_msg;	/* NAN: see the reason */
 	double faults_per_msg;		/* NAN */

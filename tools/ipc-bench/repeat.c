@@ -74,7 +74,8 @@ static int probe(const struct mech *mech, struct link *link)
 	if (r < 0)
 		return r;
 	r = fill(mech, link, &count);
-	control->capacity_msgs = r == -EAGAIN ? count : 0;
+	control->capacity_msgs = count;
+	control->capacity_known = r == -EAGAIN;
 	mech_close(mech, link, 0);
 	mech_close(mech, link, 1);
 	mech_remove(mech, link);

@@ -109,6 +109,8 @@ static void put_costs(struct line *line)
 			 config->syscalls_per_msg);
 	else
 		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "? sys/msg");
+	if (!config->capacity_known)
+		return;
 	if (config->capacity_msgs >= 1000)
 		snprintf(line->cell[COLUMN_QUEUED], TEXT_MAX, "%.0f K msgs queued",
 			 floor((double)config->capacity_msgs / 1000));

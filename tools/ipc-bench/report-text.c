@@ -47,12 +47,12 @@ static bool shown(const struct results *results, const struct config *config)
 	return false;
 }
 
-static void print_name(const struct config *config, FILE *out)
+static void print_name(const char *what, const struct config *config, FILE *out)
 {
 	const struct task *task = &config->task;
 	char size[TEXT_MAX];
 
-	fprintf(out, "not shown: %s, %s %s, %s: ", mechs[task->mechanism]->name,
+	fprintf(out, "%s: %s, %s %s, %s: ", what, mechs[task->mechanism]->name,
 		format_size(task->setup.size, size), workload_names[task->workload],
 		format_wait(task->setup.wait));
 }
@@ -63,12 +63,28 @@ static void print_left_out(const struct results *results, const struct row *row,
 	const char *why = row->config->failure;
 
 	if (row->config->failed) {
-		print_name(row->config, out);
+		print_name("not shown", row->config, out);
 		fprintf(out, "INVALID: %s\n", why[0] ? why : "messages were lost or damaged");
 	} else if (!shown(results, row->config)) {
-		print_name(row->config, out);
+		print_name("not shown", row->config, out);
 		fprintf(out, "the CPUs moved during every repeat\n");
 	}
+}
+
+static void print_remarks(const struct row *row, FILE *out)
+{
+	json_t *remarks = result_remarks(row);
+	json_t *remark;
+	size_t i;
+
+	json_array_foreach(remarks, i, remark)
+	{
+		if (!rank_counts(row))
+			break;
+		print_name("note", row->config, out);
+		fprintf(out, "%s\n", json_string_value(remark));
+	}
+	json_decref(remarks);
 }
 
 static void print_unstable(const struct results *results, FILE *out)
@@ -108,6 +124,8 @@ void report_warnings(const struct run *run, FILE *out)
 
 	for (i = 0; i < run->results.rows; i++)
 		print_left_out(&run->results, &run->results.row[i], out);
+	for (i = 0; i < run->results.rows; i++)
+		print_remarks(&run->results.row[i], out);
 	print_unstable(&run->results, out);
 	json_array_foreach(run->warnings, i, value)
 		fprintf(out, "note: %s\n", json_string_value(value));

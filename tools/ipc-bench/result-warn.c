@@ -48,19 +48,25 @@ static void warn_rate(const struct row *row, json_t *warnings)
 		     100 * worst);
 }
 
-static void warn_spread(const struct row *row, json_t *warnings)
+static void warn_modes(const struct row *row, json_t *warnings)
 {
 	double *values = RESULT_VALUES(row, msgs_per_s);
 	struct stats_modes modes;
-	size_t outliers;
 
 	if (!values)
 		return;
 	modes = stats_modes(values, row->points);
-	outliers = stats_outliers(values, row->points);
 	if (modes.bimodal)
 		warn(warnings, "bimodal: %zu repeats around %.4g a second, %zu around %.4g",
 		     modes.count[0], modes.centre[0], modes.count[1], modes.centre[1]);
+	free(values);
+}
+
+static void warn_outliers(const struct row *row, json_t *warnings)
+{
+	double *values = RESULT_VALUES(row, msgs_per_s);
+	size_t outliers = values ? stats_outliers(values, row->points) : 0;
+
 	if (outliers)
 		warn(warnings, "%zu of %zu repeats are outliers (all are counted)", outliers,
 		     row->points);
@@ -90,7 +96,7 @@ static void warn_missing(const struct row *row, json_t *warnings)
 	if (row->hist->under)
 		warn(warnings, "%" PRIu64 " times were negative: the clocks of the CPUs differ",
 		     row->hist->under);
-	if (config->capacity_msgs == 0)
+	if (!config->capacity_known)
 		warn(warnings, "it was not found out how many messages can be queued");
 	if (row->class == FLOOR_SAME_CPU || row->class == FLOOR_UNPINNED)
 		warn(warnings, "no floor: it needs two processes that stay on two CPUs");
@@ -102,11 +108,21 @@ json_t *result_warnings(const struct row *row)
 
 	warn_integrity(row, warnings);
 	warn_rate(row, warnings);
-	warn_spread(row, warnings);
+	warn_modes(row, warnings);
+	warn_outliers(row, warnings);
 	if (row->points)
 		noise_warn(&row->noise, warnings);
 	warn_missing(row, warnings);
 	return warnings;
+}
+
+json_t *result_remarks(const struct row *row)
+{
+	json_t *remarks = json_array();
+
+	warn_rate(row, remarks);
+	warn_modes(row, remarks);
+	return remarks;
 }
 
 bool result_noisy(const struct row *row)

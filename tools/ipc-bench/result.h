@@ -79,6 +79,9 @@ bool result_same_group(const struct row *a, const struct row *b);
 /* What a reader of the row must know, as sentences. A new reference. */
 json_t *result_warnings(const struct row *row);
 
+/* Those among them that the table repeats: a rate not achieved, two groups of values. */
+json_t *result_remarks(const struct row *row);
+
 /* Whether the machine disturbed the row. */
 bool result_noisy(const struct row *row);
 

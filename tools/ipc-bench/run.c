@@ -130,6 +130,7 @@ static void explore(struct config *config, const struct control *c)
 	config->explored = true;
 	config->capacity_bytes = c->capacity_bytes;
 	config->capacity_msgs = c->capacity_msgs;
+	config->capacity_known = c->capacity_known;
 	config->memory_bytes = c->memory_bytes;
 	memcpy(config->syscalls_source, c->syscalls_source, SOURCE_BYTES);
 	memcpy(config->syscalls_reason, c->syscalls_reason, MECH_WHY);
