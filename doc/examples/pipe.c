@@ -72,7 +72,7 @@ int main(void)
 	check("pipe", weir_pipe(ends, NULL));
 	p = fork();
 	if (p == 0) {
-		/* The parent's end: open here too, it would keep the pipe from ever looking closed. */
+		/* The parent's end: as long as it is open here too, it does not look closed. */
 		weir_pipe_close(ends[0]);
 		f(ends[1]);
 		_exit(0);

@@ -3,8 +3,8 @@
  * A worker is killed with SIGKILL in the middle of its work; the next one goes on with the message
  * after the last that the first one received. Nothing is lost, nothing comes twice.
  *
- * Both have the receiving end from the beginning, inherited by fork. Whoever receives first owns it;
- * the other is refused with -EBUSY until the owner is dead.
+ * Both have the receiving end from the beginning, inherited by fork. Whoever receives first owns
+ * it; the other is refused with -EBUSY until the owner is dead.
  */
 #include <errno.h>
 #include <signal.h>
