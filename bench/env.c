@@ -13,10 +13,8 @@
 #include <time.h>
 
 #include "bench/clock.h"
+#include "bench/git.h"
 
-#ifndef BENCH_GIT
-#define BENCH_GIT ""
-#endif
 #ifndef BENCH_BUILD
 #define BENCH_BUILD ""
 #endif
