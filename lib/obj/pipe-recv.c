@@ -166,39 +166,55 @@ static ALWAYS_INLINE void settle(struct pipe_rx *rx)
 
 static bool something_is_there(void *arg)
 {
-	const struct pipe_rx *rx = arg;
+	const struct pipe_rx *rx = ((const struct weir_end *)arg)->rx;
 
 	return lane_rx_look_again(&rx->lane) != 0;
+}
+
+/* About to sleep: whether the writer may miss that. */
+static bool lie_down(void *arg)
+{
+	struct weir_end *end = arg;
+	struct pipe_rx *rx = end->rx;
+
+	/* The peer will wait on the other lane, and asks that one's writer where it runs. */
+	if (end->tx && end->tx->side.bound)
+		park_here(&end->tx->side.park);
+	choose_fence(rx);
+	rx->slept_at = rx->lane.head;
+	rx->sleeps++;
+	return unfenced(rx);
 }
 
 /* The lane is empty: wait for a message. 0: there is one. */
 static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline)
 {
 	struct pipe_rx *rx = end->rx;
-	struct park_for what = { .look = something_is_there, .arg = rx, .turn = &rx->side.turn };
+	struct park_for what = {
+		.look = something_is_there,
+		.lie_down = lie_down,
+		.arg = end,
+		.turn = &rx->side.turn,
+	};
+	uint32_t sleeps;
 	int result;
 
 	/* The rest of a record may lie in the next line: have it on its way while we wait. */
 	__builtin_prefetch(lane_rx_next_line(&rx->lane));
 	if (rx->lane.head != rx->lane.published)
 		pipe_rx_publish(rx);
-	if (backlog_dry(&rx->backlog, &rx->lane, pipe_conversing) && something_is_there(rx))
+	if (backlog_dry(&rx->backlog, &rx->lane, pipe_conversing) && something_is_there(end))
 		return 0;
 	rearm(end);
-	if (deadline > 0) {
-		/* The peer waits on the other lane and asks that one's writer where it runs. */
-		if (end->tx && end->tx->side.bound)
-			park_here(&end->tx->side.park);
-		choose_fence(rx);
-		rx->slept_at = rx->lane.head;
-		what.unfenced = unfenced(rx);
-	}
+	sleeps = rx->sleeps;
 	result = park_wait(&rx->side.park, &what, flags, deadline);
+	if (rx->sleeps != sleeps)
+		backlog_restart(&rx->backlog, &rx->lane);
 	/*
 	 * It may have come in the last moment, and what was sent before a close is still
 	 * received.
 	 */
-	return something_is_there(rx) ? 0 : result;
+	return something_is_there(end) ? 0 : result;
 }
 
 /* Whether the next record can be one: its size, or -EBADMSG. */

@@ -46,6 +46,7 @@ struct pipe_rx {
 	struct backlog backlog;
 	uint64_t armed_at;	/* head when the exported descriptor was armed last */
 	uint64_t slept_at;	/* head when we slept last */
+	uint32_t sleeps;	/* how often we have slept */
 	bool fencing;		/* we ask the writer for fences */
 };
 

@@ -9,9 +9,13 @@
  * second.
  */
 #define RATE_MIN	64
-/* Windows that a trial takes, and after which a success is measured anew without waiting. */
+/* Windows that are measured without waiting, and then with. */
+#define BASE_WINDOWS	4
 #define TRIAL_WINDOWS	4
-#define ON_WINDOWS	8192
+/* Windows of a success that may be no better before it is given up: one can be a hiccup. */
+#define DISAPPOINTMENTS_MAX 4
+#define PATIENCE_MIN	256
+#define PATIENCE_MAX	16384
 #define PAUSE_MIN	(1 * NS_PER_MS)
 #define PAUSE_MAX	(256 * NS_PER_MS)
 #define POLL_TURNS	16
@@ -20,44 +24,81 @@ static void enter(struct backlog *b, enum backlog_mode mode)
 {
 	b->mode = mode;
 	b->windows = 0;
+	b->trial_rates = 0;
+	b->disappointments = 0;
+	if (mode == BACKLOG_OFF)
+		b->base_rate = 0;
 }
 
 static void give_up(struct backlog *b, int64_t now)
 {
 	enter(b, BACKLOG_OFF);
+	b->patience = PATIENCE_MIN;
 	b->trial_time = now + b->trial_pause;
 	if (b->trial_pause < PAUSE_MAX)
 		b->trial_pause *= 2;
 }
 
+/* Measure without waiting, and if that is still worse, go on for longer. */
+static void measure_anew(struct backlog *b)
+{
+	enter(b, BACKLOG_OFF);
+	if (b->patience < PATIENCE_MAX)
+		b->patience *= 2;
+}
+
+static bool better(const struct backlog *b, uint64_t rate)
+{
+	return rate > b->base_rate + b->base_rate / 4;
+}
+
+/* Without waiting: once enough is known of the rate, and it is a quick one, try with. */
+static void judge_off(struct backlog *b, uint64_t rate, int64_t now)
+{
+	if (rate > b->base_rate)
+		b->base_rate = rate;
+	if (b->windows < BASE_WINDOWS)
+		return;
+	if (b->base_rate >= RATE_MIN && now >= b->trial_time)
+		enter(b, BACKLOG_TRIAL);
+	else
+		enter(b, BACKLOG_OFF);
+}
+
+static void judge_trial(struct backlog *b, uint64_t rate, int64_t now)
+{
+	b->trial_rates += rate;
+	if (b->windows < TRIAL_WINDOWS)
+		return;
+	if (!better(b, b->trial_rates / TRIAL_WINDOWS)) {
+		give_up(b, now);
+		return;
+	}
+	enter(b, BACKLOG_ON);
+	b->trial_pause = PAUSE_MIN;
+}
+
+static void judge_on(struct backlog *b, uint64_t rate, int64_t now)
+{
+	if (!better(b, rate) && ++b->disappointments >= DISAPPOINTMENTS_MAX)
+		give_up(b, now);
+	else if (b->windows >= b->patience)
+		measure_anew(b);
+}
+
 /* A window has passed at @rate. */
 static void judge(struct backlog *b, uint64_t rate, int64_t now)
 {
-	bool better = rate > b->base_rate + b->base_rate / 4;
-
 	b->windows++;
 	switch (b->mode) {
 	case BACKLOG_OFF:
-		if (rate >= RATE_MIN && now >= b->trial_time) {
-			b->base_rate = rate;
-			enter(b, BACKLOG_TRIAL);
-		}
+		judge_off(b, rate, now);
 		break;
 	case BACKLOG_TRIAL:
-		if (b->windows < TRIAL_WINDOWS)
-			break;
-		if (better) {
-			enter(b, BACKLOG_ON);
-			b->trial_pause = PAUSE_MIN;
-		} else {
-			give_up(b, now);
-		}
+		judge_trial(b, rate, now);
 		break;
 	case BACKLOG_ON:
-		if (!better)
-			give_up(b, now);
-		else if (b->windows >= ON_WINDOWS)
-			enter(b, BACKLOG_OFF);
+		judge_on(b, rate, now);
 		break;
 	case BACKLOG_NEVER:
 	case BACKLOG_ALWAYS:
@@ -71,12 +112,20 @@ static void close_window(struct backlog *b, const struct lane_rx *rx)
 	int64_t spent = now - b->window_time;
 	uint64_t got = rx->head - b->window_start;
 
-	if (b->trial_pause == 0)
+	if (b->trial_pause == 0) {
 		b->trial_pause = PAUSE_MIN;
-	if (spent > 0)
+		b->patience = PATIENCE_MIN;
+	}
+	if (spent > 0 && b->window_time != 0)
 		judge(b, got * 1000 / (uint64_t)spent, now);
 	b->window_start = rx->head;
 	b->window_time = now;
+}
+
+void backlog_restart(struct backlog *b, const struct lane_rx *rx)
+{
+	b->window_start = rx->head;
+	b->window_time = 0;
 }
 
 static void wait_for_backlog(const struct lane_rx *rx)

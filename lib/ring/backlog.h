@@ -7,7 +7,8 @@
  * Whether it helps is measured, not guessed. The reader counts what it gets in windows; when a
  * quick stream runs dry again and again it tries waiting for some windows, keeps it up if
  * the rate has risen by a quarter, and otherwise leaves it for a time that doubles with each
- * failure. A stream that is not limited by the lane gains nothing and so pays next to nothing.
+ * failure. What it has risen above is measured anew now and then. A stream that is not limited by
+ * the lane gains nothing and so pays next to nothing.
  *
  * Never in a conversation (the thread has sent something since it last received), never twice
  * without having received something in between, never longer than BACKLOG_WAIT_NS.
@@ -32,13 +33,19 @@ enum backlog_mode {
 struct backlog {
 	enum backlog_mode mode;
 	uint32_t windows;	/* measured in this mode */
+	uint32_t disappointments;	/* of them, in a success, that were no better */
+	uint32_t patience;	/* windows after which a success is measured anew without waiting */
 	uint64_t window_start;	/* position where the window began */
 	uint64_t waited_at;	/* position at the last wait: no second wait there */
 	int64_t window_time;
 	int64_t trial_time;	/* no trial before */
 	int64_t trial_pause;	/* how long after a failed trial */
-	uint64_t base_rate;	/* without waiting, bytes per microsecond */
+	uint64_t base_rate;	/* without waiting, bytes per microsecond: the best window since */
+	uint64_t trial_rates;	/* with waiting, sum over the windows of the trial */
 };
+
+/* The reader has slept: what it received around that says nothing of the stream's rate. */
+void backlog_restart(struct backlog *b, const struct lane_rx *rx);
 
 /*
  * The reader has found nothing: wait if that is good. True if it has waited, so that a look is

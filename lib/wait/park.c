@@ -11,6 +11,7 @@
 
 /* Polls between two looks at the clock, which costs about as much as two pauses. */
 #define SPIN_TURNS 32
+#define GLANCE_TURNS 48
 /* A gap in our own time as long as this: somebody else ran on our processor. */
 #define SPIN_PREEMPTED_NS (50 * NS_PER_US)
 /* One sleep in so many is preceded by a full spin, whatever the success so far. */
@@ -141,6 +142,22 @@ static int64_t spin_budget(struct parking *p)
 	return p->number % SPIN_PROBE == 0 ? PARK_SPIN_NS : p->spin_ns;
 }
 
+/* What comes within a microsecond is had without a look at anything else. */
+static bool glance(struct parking *p, const struct park_for *what)
+{
+	/* relaxed: our own word, a little old */
+	uint32_t cpu = load_relaxed(&p->mine->cpu);
+
+	if (!p->may_spin || (cpu != 0 && peer_runs_here(p, cpu)))
+		return false;
+	for (int i = 0; i < GLANCE_TURNS; i++) {
+		if (what->look(what->arg))
+			return true;
+		cpu_relax();
+	}
+	return false;
+}
+
 /* 1: it has come; 0: it is time to sleep; or an error. */
 static int spin(struct parking *p, const struct park_for *what, int64_t deadline)
 {
@@ -259,7 +276,7 @@ static int sleep_in(struct parking *p, const struct park_for *what, uint32_t sta
 	return result;
 }
 
-static int sleep_deep(struct parking *p, const struct park_for *what, uint32_t flags,
+static int sleep_deep(struct parking *p, const struct park_for *what, bool unfenced, uint32_t flags,
 		      int64_t deadline)
 {
 	int64_t slice = PARK_DEEP_NS;
@@ -267,7 +284,7 @@ static int sleep_deep(struct parking *p, const struct park_for *what, uint32_t f
 
 	announce(p, WAIT_DEEP);
 	watch_owner(p);
-	if (what->unfenced)
+	if (unfenced)
 		result = sleep_in(p, what, WAIT_DEEP, PARK_FIRST_NS, flags, deadline);
 	for (; result == 0; slice = slice < PARK_DEEP_MAX_NS ? slice * 2 : slice)
 		result = sleep_in(p, what, WAIT_DEEP, slice, flags, deadline);
@@ -278,16 +295,17 @@ static int sleep_deep(struct parking *p, const struct park_for *what, uint32_t f
 static int sleep_stages(struct parking *p, const struct park_for *what, uint32_t flags,
 			int64_t deadline)
 {
+	bool unfenced = what->lie_down && what->lie_down(what->arg);
 	int result = 0;
 
 	announce(p, WAIT_SHALLOW);
-	if (what->unfenced)
+	if (unfenced)
 		result = sleep_in(p, what, WAIT_SHALLOW, PARK_FIRST_NS, flags, deadline);
 	if (result == 0)
 		result = sleep_in(p, what, WAIT_SHALLOW, PARK_SHALLOW_NS, flags, deadline);
 	if (result == 0)
 		result = look_at_line(p);
-	return result == 0 ? sleep_deep(p, what, flags, deadline) : result;
+	return result == 0 ? sleep_deep(p, what, unfenced, flags, deadline) : result;
 }
 
 static int sleep_until_it_has_come(struct parking *p, const struct park_for *what, uint32_t flags,
@@ -312,6 +330,8 @@ int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, in
 		result = park_check(p, PARK_LINE_CALLS);
 		return result < 0 ? result : -EAGAIN;
 	}
+	if (!(flags & WEIR_NOSPIN) && glance(p, what))
+		return 0;
 	cpu = park_here(p);
 	if (!(flags & WEIR_NOSPIN) && p->may_spin && !peer_runs_here(p, cpu)) {
 		result = spin(p, what, deadline);

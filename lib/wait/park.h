@@ -58,7 +58,11 @@ struct park_for {
 	bool (*look)(void *arg);	/* whether it has come; called often, must be cheap */
 	void *arg;
 	const struct turn *turn;	/* whose closing ends the wait */
-	bool unfenced;			/* the peer may miss an announcement just made */
+	/*
+	 * Called before the first sleep; whether the peer may miss an announcement just made. NULL: it
+	 * may not.
+	 */
+	bool (*lie_down)(void *arg);
 };
 
 void park_init(struct parking *p);
