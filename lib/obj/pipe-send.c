@@ -129,8 +129,8 @@ static NOINLINE int prepare(struct weir_end *end, uint64_t size, uint32_t flags,
 
 static ALWAYS_INLINE bool within_soft_limit(const struct lane_tx *lane, uint64_t size)
 {
-	/* The first condition keeps the sum of the second from running over. */
-	return size <= UINT32_MAX && lane->tail + lane_record_size(size) <= lane->soft;
+	/* The first condition keeps the size of the record from running over. */
+	return size <= UINT32_MAX && lane_record_size(size) <= lane->soft - lane->tail;
 }
 
 static ALWAYS_INLINE bool prepared(const struct pipe_tx *tx, uint64_t size)

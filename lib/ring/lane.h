@@ -54,7 +54,7 @@ struct lane {
 struct lane_tx {
 	struct lane lane;
 	uint64_t tail;		/* where the next record begins */
-	/* soft, or 0 while something is pending, or fenced, or not even owned */
+	/* soft, or no more than tail while pending, fenced or not even owned */
 	uint64_t fast;
 	uint64_t soft;		/* up to where nothing but the ring need be looked at; <= limit */
 	uint64_t limit;		/* where it must end at the latest, as far as known */
@@ -106,7 +106,7 @@ static ALWAYS_INLINE bool lane_header_valid(const struct lane *l, uint64_t heade
 
 static ALWAYS_INLINE bool lane_tx_fits(const struct lane_tx *tx, uint64_t message_size)
 {
-	return tx->tail + lane_record_size(message_size) <= tx->limit;
+	return lane_record_size(message_size) <= tx->limit - tx->tail;
 }
 
 /* Where the first record begins that the reader cannot see yet. */
@@ -140,7 +140,8 @@ static inline int lane_tx_refresh(struct lane_tx *tx)
 	uint64_t head = load_seq(&tx->lane.reader->published);
 	uint64_t limit = head + capacity - RECORD_HEADER;
 
-	if (unlikely((head & 7) || lane_tx_visible(tx) - head > capacity || limit < tx->limit))
+	if (unlikely((head & 7) || lane_tx_visible(tx) - head > capacity ||
+		     limit - tx->limit > capacity))
 		return -EBADMSG;
 	tx->limit = limit;
 	return 0;
@@ -177,7 +178,7 @@ static ALWAYS_INLINE void lane_tx_release(struct lane_tx *tx, uint64_t position,
 /* To be called after each change of soft, pending or fenced. */
 static ALWAYS_INLINE void lane_tx_changed(struct lane_tx *tx)
 {
-	tx->fast = tx->pending || tx->fenced ? 0 : tx->soft;
+	tx->fast = tx->pending || tx->fenced ? tx->tail : tx->soft;
 }
 
 /* Make what is pending visible. */
@@ -219,7 +220,9 @@ static ALWAYS_INLINE void lane_tx_put_more(struct lane_tx *tx, const void *data,
  */
 static ALWAYS_INLINE bool lane_tx_is_fast(const struct lane_tx *tx, size_t size)
 {
-	return size <= COPY_SMALL_MAX && tx->tail + lane_record_size(size) <= tx->fast;
+	uint64_t next = tx->tail + lane_record_size(size);
+
+	return size <= COPY_SMALL_MAX && (int64_t)(tx->fast - next) >= 0;
 }
 
 static ALWAYS_INLINE void lane_tx_put_fast(struct lane_tx *tx, const void *data, size_t size)
@@ -240,7 +243,7 @@ static ALWAYS_INLINE void lane_tx_put_fast(struct lane_tx *tx, const void *data,
 /* Nothing goes the fast way any more until the next lane_tx_take_over(). */
 static inline void lane_tx_leave(struct lane_tx *tx)
 {
-	tx->soft = 0;
+	tx->soft = tx->tail;
 	lane_tx_changed(tx);
 }
 
