@@ -21,8 +21,9 @@
 #define COUNTING_NS	(15 * BENCH_NS / 1000)	/* once per configuration */
 #define SHORTEST_NS	(15 * BENCH_NS / 1000)
 #define TARGET_NS	(31 * BENCH_NS)
+#define AGAIN_NS	(33 * BENCH_NS)
 #define LAST_START_NS	(375 * BENCH_NS / 10)
-#define SLACK_NS	(2 * BENCH_NS)		/* all is over after 40 s */
+#define HARD_STOP_NS	(393 * BENCH_NS / 10)	/* all is written after 40 s */
 
 static const struct group {
 	enum wait wait;
@@ -59,24 +60,50 @@ static void set_durations(struct run *run)
 	}
 }
 
-/* The class in which most of a group's repeats were made; NULL when there are none. */
+static bool of_group(const struct config *config, const struct group *group)
+{
+	const struct task *task = &config->task;
+
+	return task->setup.wait == group->wait && task->workload == group->workload &&
+	       task->setup.size == group->size;
+}
+
+/* A row of the class in which most of a group's mechanisms were measured; NULL without any. */
 static const struct row *row_of_group(const struct results *results, const struct group *group)
 {
-	size_t repeats[FLOOR_CLASSES] = { 0 };
+	size_t mechanisms[FLOOR_CLASSES] = { 0 };
 	const struct row *found = NULL;
 
 	for (size_t i = 0; i < results->rows; i++) {
 		const struct row *row = &results->row[i];
-		const struct task *task = &row->config->task;
 
-		if (!rank_counts(row) || task->setup.wait != group->wait ||
-		    task->workload != group->workload || task->setup.size != group->size)
+		if (!rank_counts(row) || !of_group(row->config, group))
 			continue;
-		repeats[row->class] += row->points;
-		if (!found || repeats[row->class] > repeats[found->class])
+		mechanisms[row->class]++;
+		if (!found || mechanisms[row->class] > mechanisms[found->class])
 			found = row;
 	}
 	return found;
+}
+
+/* Those of the group that were not measured in the class of @any, and so were not compared. */
+static void print_absent(const struct run *run, const struct group *group, const struct row *any)
+{
+	const char *before = "; not compared: ";
+
+	for (size_t i = 0; i < run->plan.configs; i++) {
+		const struct config *config = &run->plan.config[i];
+		bool there = false;
+
+		for (size_t j = 0; j < run->results.rows; j++)
+			there |= run->results.row[j].config == config &&
+				 rank_counts(&run->results.row[j]) &&
+				 run->results.row[j].class == any->class;
+		if (there || !of_group(config, group))
+			continue;
+		printf("%s%s", before, mechs[config->task.mechanism]->name);
+		before = ", ";
+	}
 }
 
 /* "weir-pipe", or "pipe and fifo (a tie)". */
@@ -116,9 +143,10 @@ static void describe(const struct row *best, merit *by, char text[TEXT_MAX])
 		snprintf(text, TEXT_MAX, "%.40s a second", format_count(value, number));
 }
 
-static void answer(const struct results *results, const char *question, const struct group *group,
+static void answer(const struct run *run, const char *question, const struct group *group,
 		   merit *by)
 {
+	const struct results *results = &run->results;
 	const struct row *any = row_of_group(results, group);
 	const struct row *best = any ? rank_best(results, any, by) : NULL;
 	char names[TEXT_MAX * 2], value[TEXT_MAX], size[TEXT_MAX];
@@ -129,16 +157,18 @@ static void answer(const struct results *results, const char *question, const st
 	}
 	name_winners(results, best, by, names);
 	describe(best, by, value);
-	printf("%s: %s, %s (%s, as it comes, %s)\n", question, names, value,
+	printf("%s: %s, %s (%s, as it comes, %s)", question, names, value,
 	       format_size(group->size, size), result_class_name(best->class));
+	print_absent(run, group, any);
+	putchar('\n');
 }
 
 /* One sentence per question. */
-static void answers(const struct results *results)
+static void answers(const struct run *run)
 {
-	answer(results, "fastest answer", &groups[0], merit_speed);
-	answer(results, "most messages", &groups[1], merit_speed);
-	answer(results, "least CPU", &groups[1], merit_cpu);
+	answer(run, "fastest answer", &groups[0], merit_speed);
+	answer(run, "most messages", &groups[1], merit_speed);
+	answer(run, "least CPU", &groups[1], merit_cpu);
 	putchar('\n');
 }
 
@@ -156,7 +186,7 @@ static void print_command(const struct run *run)
 
 static void print_all(const struct run *run)
 {
-	answers(&run->results);
+	answers(run);
 	report_table(run, stdout);
 	putchar('\n');
 	report_legend(stdout);
@@ -210,7 +240,8 @@ static int measure(struct run *run, const char *path)
 		return EXIT_INVALID;
 	set_durations(run);
 	run->deadline = run->begin + LAST_START_NS;
-	run->slack_ns = SLACK_NS;
+	run->again_until = run->begin + AGAIN_NS;
+	run->hard_stop = run->begin + HARD_STOP_NS;
 	code = run_blocks(run);
 	if (code)
 		return code;

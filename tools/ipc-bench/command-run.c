@@ -15,6 +15,7 @@ static void set_deadline(struct run *run, const struct options *options)
 	if (limit == 0)
 		limit = 2 * run_nominal(run) + 5;
 	run->deadline = run->begin + (int64_t)(limit * 1e9);
+	run->again_until = run->deadline;
 }
 
 static void print_results(const struct run *run, FILE *out)

@@ -46,7 +46,8 @@ static const char *with_unit(const struct unit *units, double value, char text[T
 		return text;
 	}
 	used = digits(value / unit->factor, text, TEXT_MAX);
-	snprintf(text + used, TEXT_MAX - (size_t)used, " %s", unit->name);
+	snprintf(text + used, TEXT_MAX - (size_t)used, "%s%s", unit->name[0] ? " " : "",
+		 unit->name);
 	return text;
 }
 

@@ -139,6 +139,7 @@ static int all_mechanisms(struct plan *plan, const struct options *o, struct con
 {
 	int r = 0;
 
+	config->group = plan->groups++;
 	for (size_t i = 0; i < o->mechanisms.count && r == 0; i++) {
 		config->task.mechanism = (uint32_t)o->mechanisms.item[i];
 		r = add(plan, o, config);

@@ -14,6 +14,7 @@
 struct config {
 	struct task task;
 	enum engine engine;
+	size_t group;			/* those that differ in the mechanism only have the same */
 
 	/* Found out by the first repeat that went well. */
 	bool explored;
@@ -45,6 +46,7 @@ struct plan {
 	size_t configs;
 	struct skip *skip;
 	size_t skips;
+	size_t groups;
 	int cpu[WORKERS];		/* -1: not pinned */
 	int64_t wake_ns;		/* of the floor, for adaptive waits */
 };

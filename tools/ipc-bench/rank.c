@@ -3,7 +3,25 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* The median of a value of the points; below 6 repeats, which have no interval, between the smallest
+ * and the largest: enough to tell what overlaps. */
+static struct stats_median spread(const struct row *row, size_t offset)
+{
+	struct stats_median m = result_median(row, offset);
+	double *values = isnan(m.low) ? result_values(row, offset) : NULL;
+
+	for (size_t i = 0; values && i < row->points; i++) {
+		m.low = fmin(m.low, values[i]);
+		m.high = fmax(m.high, values[i]);
+	}
+	free(values);
+	return m;
+}
+
+#define SPREAD(row, member) spread(row, offsetof(struct point, member))
 
 /* So that less is better. */
 static struct stats_median turned(struct stats_median m)
@@ -14,13 +32,13 @@ static struct stats_median turned(struct stats_median m)
 struct stats_median merit_speed(const struct row *row)
 {
 	if (row->config->task.workload == WORKLOAD_ONEWAY)
-		return turned(RESULT_MEDIAN(row, p50));
-	return RESULT_MEDIAN(row, msgs_per_s);
+		return turned(SPREAD(row, p50));
+	return SPREAD(row, msgs_per_s);
 }
 
 struct stats_median merit_cpu(const struct row *row)
 {
-	return turned(RESULT_MEDIAN(row, cpu_ns_per_msg));
+	return turned(SPREAD(row, cpu_ns_per_msg));
 }
 
 bool rank_counts(const struct row *row)
@@ -56,31 +74,35 @@ enum mark rank_mark(const struct results *results, const struct row *row, merit 
 	const struct row *next = best ? best_but(results, row, best, by) : NULL;
 	struct stats_median first, mine;
 
-	if (!next || !rank_counts(row))
+	if (!next || !rank_counts(row) || best->points < STATS_CI_MIN)
 		return MARK_NONE;
 	first = by(best);
-	mine = by(row);
-	if (isnan(first.low) || isnan(mine.low))
-		return MARK_NONE;
+	mine = by(row == best ? next : row);
 	if (row != best)
 		return stats_tie(&first, &mine) ? MARK_TIE : MARK_NONE;
-	mine = by(next);
 	return stats_tie(&first, &mine) ? MARK_TIE : MARK_BEST;
+}
+
+static bool is_pipe(const struct row *row)
+{
+	return strcmp(mechs[row->config->task.mechanism]->name, "pipe") == 0;
 }
 
 const struct row *rank_base(const struct results *results, const struct row *row)
 {
 	const struct row *first = NULL;
+	bool pipes = false;
 
 	for (size_t i = 0; i < results->rows; i++) {
 		const struct row *other = &results->row[i];
 
+		pipes |= is_pipe(other);
 		if (!rank_counts(other) || !result_same_group(other, row))
 			continue;
-		if (strcmp(mechs[other->config->task.mechanism]->name, "pipe") == 0)
+		if (is_pipe(other))
 			return other;
 		if (!first)
 			first = other;
 	}
-	return first != row ? first : NULL;
+	return pipes || first == row ? NULL : first;
 }

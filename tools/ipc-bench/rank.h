@@ -7,7 +7,7 @@
 
 enum mark {
 	MARK_NONE,
-	MARK_BEST,	/* its interval does not overlap that of the next */
+	MARK_BEST,	/* its interval does not overlap that of the next; 6 repeats at least */
 	MARK_TIE,	/* it overlaps the best one's */
 };
 
@@ -23,7 +23,7 @@ enum mark rank_mark(const struct results *results, const struct row *row, merit 
 /* The best row of @row's group, by median. */
 const struct row *rank_best(const struct results *results, const struct row *row, merit *by);
 
-/* What ratios of @row refer to: pipe in its group, or, without one, the group's first row. NULL
+/* What ratios of @row refer to: pipe in its group; in a run without pipe, the group's first row. NULL
  * when there is nothing to compare with. */
 const struct row *rank_base(const struct results *results, const struct row *row);
 

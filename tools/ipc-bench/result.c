@@ -130,14 +130,16 @@ static int compare_rows(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
 
-	if (x->config != y->config)
-		return x->config < y->config ? -1 : 1;
-	return x->class - y->class;
+	if (x->config->group != y->config->group)
+		return x->config->group < y->config->group ? -1 : 1;
+	if (x->class != y->class)
+		return x->class - y->class;
+	/* They lie in the plan's array, in its order. */
+	return x->config < y->config ? -1 : x->config > y->config;
 }
 
-void result_sort(struct results *results, const struct plan *plan)
+void result_sort(struct results *results)
 {
-	(void)plan;	/* configurations lie in its array in their order */
 	if (results->rows)
 		qsort(results->row, results->rows, sizeof(*results->row), compare_rows);
 }
@@ -200,10 +202,5 @@ struct stats_median result_ratio(const struct row *row, const struct row *base)
 
 bool result_same_group(const struct row *a, const struct row *b)
 {
-	const struct task *x = &a->config->task, *y = &b->config->task;
-
-	return a->class == b->class && a->config->engine == b->config->engine &&
-	       x->workload == y->workload && x->setup.wait == y->setup.wait &&
-	       x->setup.size == y->setup.size && x->setup.batch == y->setup.batch &&
-	       x->touch == y->touch && x->rate == y->rate && x->setup.capacity == y->setup.capacity;
+	return a->class == b->class && a->config->group == b->config->group;
 }

@@ -54,8 +54,8 @@ int result_add(struct results *results, struct config *config, int block,
 /* A configuration without any row failed: it gets one, so that the failure is in the results. */
 int result_add_failed(struct results *results, struct config *config);
 
-/* Rows in the order of the plan, classes side by side. */
-void result_sort(struct results *results, const struct plan *plan);
+/* Rows in the order of the plan, but the classes of a group one after the other. */
+void result_sort(struct results *results);
 
 void result_free(struct results *results);
 

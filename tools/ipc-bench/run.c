@@ -13,6 +13,7 @@
 
 #define OVERHEAD_NS	(30 * BENCH_NS / 1000)	/* of a repeat: exec, fork, brackets */
 #define PER_MESSAGE_NS	100000			/* nothing that works is slower */
+#define PATIENCE_NS	(10 * BENCH_NS)		/* a busy machine takes seconds to start a repeat */
 #define WAKE_NS		50000			/* when the floor cannot tell */
 #define AGAIN		2			/* how often an unstable repeat is run again later */
 
@@ -67,9 +68,9 @@ int run_begin(struct run *run, const struct options *options)
 {
 	int r;
 
-	*run = (struct run){ .options = options, .control_fd = -1, .deadline = INT64_MAX };
+	*run = (struct run){ .options = options, .control_fd = -1 };
+	run->deadline = run->again_until = run->hard_stop = INT64_MAX;
 	run->begin = bench_now();
-	run->slack_ns = 5 * BENCH_NS;
 	run->seed = options->seed_chosen ? options->seed : (uint64_t)run->begin;
 	run->random = run->seed * 2 + 1;
 	run->warnings = json_array();
@@ -190,19 +191,20 @@ static int judge(struct run *run, struct config *config, int block)
 	}
 }
 
-static int64_t repeat_deadline(const struct run *run, const struct config *config)
+/* Killed: because it hung, or because the time of the run is over. */
+static int killed(struct run *run, struct config *config, int64_t patience)
 {
-	int64_t limit = bench_now() + 2 * passes_ns(&config->task) + run->slack_ns;
-
-	if (run->deadline < INT64_MAX && limit > run->deadline + run->slack_ns)
-		limit = run->deadline + run->slack_ns;
-	return limit;
+	if (bench_now() >= patience)
+		return fail_config(run, config, "hung, and was killed");
+	run->stopped = true;
+	return 0;
 }
 
 /* One repeat. Returns its class (CLASS_UNSTABLE: do it again), or a negative errno. */
 static int one_repeat(struct run *run, struct config *config, int block)
 {
-	int64_t deadline = repeat_deadline(run, config);
+	int64_t patience = bench_now() + 2 * passes_ns(&config->task) + PATIENCE_NS;
+	int64_t deadline = patience < run->hard_stop ? patience : run->hard_stop;
 
 	progress(run, config);
 	control_clear(run->control);
@@ -214,7 +216,7 @@ static int one_repeat(struct run *run, struct config *config, int block)
 	case OUTCOME_DONE:
 		return judge(run, config, block);
 	case OUTCOME_HUNG:
-		return fail_config(run, config, "hung, and was killed");
+		return killed(run, config, patience);
 	case OUTCOME_INTERRUPTED:
 		return -EINTR;
 	default:
@@ -222,17 +224,33 @@ static int one_repeat(struct run *run, struct config *config, int block)
 	}
 }
 
+static bool ends_before(const struct config *config, int64_t deadline)
+{
+	return deadline == INT64_MAX ||
+	       bench_now() + passes_ns(&config->task) + OVERHEAD_NS <= deadline;
+}
+
 static bool time_for(struct run *run, const struct config *config)
 {
-	if (run->deadline == INT64_MAX ||
-	    bench_now() + passes_ns(&config->task) + OVERHEAD_NS <= run->deadline)
+	if (ends_before(config, run->deadline))
 		return true;
 	run->stopped = true;
 	return false;
 }
 
-/* Repeat those in @owed once; those that are unstable again stay in it. */
-static int pay(struct run *run, struct owed *owed, size_t *count)
+/* Until when a block may run repeats again without taking time from the blocks after it. */
+static int64_t share_of_time(const struct run *run, int block)
+{
+	double part = (double)(block + 1) / (double)run->options->repeat;
+
+	if (run->again_until == INT64_MAX)
+		return INT64_MAX;
+	return run->begin + (int64_t)((double)(run->again_until - run->begin) * part);
+}
+
+/* Repeat those in @owed once, unless that would end after @until; those that are unstable again stay
+ * in it. */
+static int pay(struct run *run, struct owed *owed, size_t *count, int64_t until)
 {
 	size_t kept = 0;
 	int r = 0;
@@ -242,7 +260,7 @@ static int pay(struct run *run, struct owed *owed, size_t *count)
 
 		if (config->dropped)
 			continue;
-		if (r >= 0 && time_for(run, config)) {
+		if (r >= 0 && ends_before(config, until)) {
 			r = one_repeat(run, config, owed[i].block);
 			if (r >= 0 && r != CLASS_UNSTABLE)
 				continue;
@@ -274,7 +292,7 @@ static int run_block(struct run *run, int block, size_t *order, struct owed *owe
 			owed[(*owing)++] = (struct owed){ order[i], block };
 	}
 	mine = *owing - before;
-	r = run->stopped ? 0 : pay(run, owed + before, &mine);
+	r = pay(run, owed + before, &mine, share_of_time(run, block));
 	*owing = before + mine;
 	return r;
 }
@@ -288,8 +306,8 @@ static int all_blocks(struct run *run, size_t *order, struct owed *owed)
 		order[i] = i;
 	for (int block = 0; block < (int)run->options->repeat && r == 0 && !run->stopped; block++)
 		r = run_block(run, block, order, owed, &owing);
-	for (int i = 0; i < AGAIN && owing && r == 0 && !run->stopped; i++)
-		r = pay(run, owed, &owing);
+	for (int i = 0; i < AGAIN && owing && r == 0; i++)
+		r = pay(run, owed, &owing, run->again_until);
 	run->unstable = owing;
 	return r;
 }
@@ -301,7 +319,7 @@ static void warn_stopped(struct run *run)
 	if (!run->stopped)
 		return;
 	snprintf(sentence, sizeof(sentence),
-		 "stopped after %.1f s by the time limit: %zu of %zu repeats were made",
+		 "stopped after %.1f s by the time limit, with %zu repeats made and %zu planned",
 		 (double)(bench_now() - run->begin) / 1e9, run->made, run->wanted);
 	json_array_append_new(run->warnings, json_string(sentence));
 }
@@ -336,7 +354,7 @@ int run_blocks(struct run *run)
 		return EXIT_INVALID;
 	}
 	warn_stopped(run);
-	result_sort(&run->results, &run->plan);
+	result_sort(&run->results);
 	return 0;
 }
 

@@ -23,7 +23,8 @@ struct run {
 	uint64_t random;
 	int64_t begin;
 	int64_t deadline;		/* no repeat starts that would end later */
-	int64_t slack_ns;		/* how long a repeat may take beyond twice its time */
+	int64_t again_until;		/* no unstable repeat is run again that would end later */
+	int64_t hard_stop;		/* what still runs then is killed, without blame */
 	size_t wanted;			/* repeats */
 	size_t made;			/* repeats that ended well, unstable ones included */
 	size_t unstable;		/* repeats that stayed unstable */
