@@ -27,13 +27,15 @@ static const struct {
 
 const char *weir_strerror(int error)
 {
+	/* Not as an int: the smallest has no opposite. */
+	int number = (int)(error < 0 ? -(unsigned int)error : (unsigned int)error);
 	const char *text;
 
 	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
-		if (texts[i].error == error || texts[i].error == -error)
+		if (texts[i].error == number)
 			return texts[i].text;
 	/* strerrordesc_np() gives a constant, where strerror() may format into a static buffer. */
-	text = strerrordesc_np(error < 0 ? -error : error);
+	text = strerrordesc_np(number);
 	return text ? text : "unknown error";
 }
 
