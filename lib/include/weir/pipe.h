@@ -92,9 +92,9 @@ WEIR_PUBLIC int weir_pipe(struct weir_end *ret_ends[2], const struct weir_pipe_o
  * to send becomes the owner.
  *
  * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: not sent; -EPIPE: the other side is closed; noticed
- * at once after weir_pipe_close(), within 64 messages or 10 ms after a kill; -ESHUTDOWN; -EBUSY;
- * -EMSGSIZE: larger than the ring can ever hold (capacity - 16 bytes); -EOPNOTSUPP; -EBADMSG;
- * -EINVAL.
+ * at once after weir_pipe_close(), after a kill once 10 ms have passed and up to 4 KiB more have
+ * been sent; -ESHUTDOWN; -EBUSY; -EMSGSIZE: larger than the ring can ever hold (capacity - 16
+ * bytes) or than 4 GiB - 1; -EOPNOTSUPP; -EBADMSG; -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t flags,
 			       int64_t deadline);
@@ -113,9 +113,11 @@ WEIR_PUBLIC int weir_pipe_send_batch(struct weir_end *end, const struct weir_msg
 				     size_t count, uint32_t flags, int64_t deadline);
 
 /**
- * Publish what was sent with WEIR_MORE. Does not block.
+ * Publish what was sent with WEIR_MORE. Does not block, unless another thread is sending: then until
+ * that call ends. Makes its caller the owner of the sending side, as a send does.
  *
- * Returns 0 (also if there was nothing), or -EBUSY, -EOPNOTSUPP, -EINVAL.
+ * Returns 0 (also if there was nothing), or -ESHUTDOWN (the end is being closed), -EBUSY,
+ * -EOPNOTSUPP, -EBADMSG, -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_flush(struct weir_end *end);
 
@@ -159,7 +161,8 @@ WEIR_PUBLIC int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *mess
  * An owner stays one, but a process that was none does not become one: another may receive what
  * this call has seen. WEIR_OUT means room for a message of 64 bytes.
  *
- * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: none holds; -EBUSY, -EOPNOTSUPP, -EBADMSG, -EINVAL.
+ * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: none holds; -ESHUTDOWN: the end is being closed; -EBUSY,
+ * -EOPNOTSUPP, -EBADMSG, -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_poll(struct weir_end *end, uint32_t events, uint32_t flags,
 			       int64_t deadline, uint32_t *ret_events);
