@@ -113,8 +113,8 @@ WEIR_PUBLIC int weir_pipe_send_batch(struct weir_end *end, const struct weir_msg
 				     size_t count, uint32_t flags, int64_t deadline);
 
 /**
- * Publish what was sent with WEIR_MORE. Does not block, unless another thread is sending: then until
- * that call ends. Makes its caller the owner of the sending side, as a send does.
+ * Publish what was sent with WEIR_MORE. Does not block, unless another thread is sending: then
+ * until that call ends. Makes its caller the owner of the sending side, as a send does.
  *
  * Returns 0 (also if there was nothing), or -ESHUTDOWN (the end is being closed), -EBUSY,
  * -EOPNOTSUPP, -EBADMSG, -EINVAL.
@@ -161,8 +161,8 @@ WEIR_PUBLIC int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *mess
  * An owner stays one, but a process that was none does not become one: another may receive what
  * this call has seen. WEIR_OUT means room for a message of 64 bytes.
  *
- * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: none holds; -ESHUTDOWN: the end is being closed; -EBUSY,
- * -EOPNOTSUPP, -EBADMSG, -EINVAL.
+ * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: none holds; -ESHUTDOWN: the end is being closed;
+ * -EBUSY, -EOPNOTSUPP, -EBADMSG, -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_poll(struct weir_end *end, uint32_t events, uint32_t flags,
 			       int64_t deadline, uint32_t *ret_events);
