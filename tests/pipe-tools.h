@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of pipes have in common: pipes, messages that say which they are, and times.
+ *
+ * Nothing here asserts, so children may use all of it.
+ */
+#ifndef WEIR_TESTS_PIPE_TOOLS_H
+#define WEIR_TESTS_PIPE_TOOLS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/atomic.h"
+#include "mem/layout.h"
+#include "support.h"
+#include "weir.h"
+
+/* Sanitizers make all several times slower: less of the same then. */
+#if WEIR_TSAN || defined(__SANITIZE_ADDRESS__)
+#define LESS	8
+#else
+#define LESS	1
+#endif
+
+#define US	INT64_C(1000)
+#define MS	INT64_C(1000000)
+
+static inline int pipe_make(struct weir_end *ret_ends[2], uint32_t flags, uint64_t capacity)
+{
+	struct weir_pipe_options options = {
+		.size = sizeof(options),
+		.flags = flags,
+		.capacity = capacity,
+	};
+
+	return weir_pipe(ret_ends, &options);
+}
+
+static inline void pipe_close_both(struct weir_end *ends[2])
+{
+	weir_pipe_close(ends[0]);
+	weir_pipe_close(ends[1]);
+	ends[0] = ends[1] = NULL;
+}
+
+/* Bytes that no other message has at the same place. */
+static inline void message_fill(void *buffer, size_t size, uint64_t number)
+{
+	uint8_t *bytes = buffer;
+	uint8_t first = (uint8_t)(number * 167 + 13);
+
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)(first + i * 7);
+}
+
+static inline bool message_is(const void *buffer, size_t size, uint64_t number)
+{
+	const uint8_t *bytes = buffer;
+	uint8_t first = (uint8_t)(number * 167 + 13), wrong = 0;
+
+	for (size_t i = 0; i < size; i++)
+		wrong |= bytes[i] ^ (uint8_t)(first + i * 7);
+	return wrong == 0;
+}
+
+/* Messages that are a number of eight bytes. */
+static inline int send_number(struct weir_end *end, uint64_t number, int64_t deadline)
+{
+	return weir_pipe_send(end, &number, sizeof(number), 0, deadline);
+}
+
+/* The number, or a negative errno; -EPROTO if it was no number. */
+static inline int64_t recv_number(struct weir_end *end, int64_t deadline)
+{
+	uint64_t number;
+	size_t size = 0;
+	int result = weir_pipe_recv(end, &number, sizeof(number), 0, deadline, &size);
+
+	if (result < 0)
+		return result;
+	return size == sizeof(number) ? (int64_t)number : -71;
+}
+
+/* Send the numbers from @first on until no more fit, without waiting. How many. */
+static inline uint64_t fill_with_numbers(struct weir_end *end, uint64_t first)
+{
+	uint64_t sent = 0;
+
+	while (send_number(end, first + sent, 0) == 0)
+		sent++;
+	return sent;
+}
+
+/*
+ * Wait until the process or thread @pid sleeps and has announced so in @wait; the stage. WAIT_AWAKE
+ * if it does not within ten seconds. The shallow stage lasts 20 ms, which a busy machine may miss.
+ */
+static inline uint32_t wait_for_sleeper(pid_t pid, const uint32_t *wait)
+{
+	int64_t deadline = soon();
+
+	while (test_now() < deadline) {
+		uint32_t before = load_acquire(wait);
+
+		if ((before & WAIT_STAGE_MASK) != WAIT_AWAKE && child_state(pid) == 'S' &&
+		    load_acquire(wait) == before)
+			return before & WAIT_STAGE_MASK;
+		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+	}
+	return WAIT_AWAKE;
+}
+
+static inline int compare_times(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Sorts @times. */
+static inline int64_t median(int64_t *times, size_t count)
+{
+	qsort(times, count, sizeof(*times), compare_times);
+	return times[count / 2];
+}
+
+#endif
