@@ -6,6 +6,7 @@
  * msgsnd() wants a long before the text: it lies in the room before the message.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ipc.h>
@@ -79,6 +80,10 @@ static bool sysv_can(const struct setup *setup, char why[MECH_WHY])
 
 	if (setup->wait == WAIT_ADAPTIVE) {
 		snprintf(why, MECH_WHY, "a System V queue has no descriptor to poll");
+		return false;
+	}
+	if (setup->capacity > INT_MAX) {	/* the kernel would cut it */
+		snprintf(why, MECH_WHY, "a System V queue holds less than 2 GiB");
 		return false;
 	}
 	if (size_max >= 0 && setup->size > (size_t)size_max) {

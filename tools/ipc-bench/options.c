@@ -40,6 +40,11 @@ struct row {
 	const char *const *words;
 };
 
+/* What no run needs, and no sum of a run overflows with. */
+#define REPEAT_MAX	1000000
+#define MESSAGES_MAX	UINT64_C(1000000000000)
+#define BATCH_MAX	65536
+
 #define MEASURES (FOR_RUN | FOR_QUICK)
 #define AT(member) offsetof(struct options, member)
 
@@ -191,6 +196,11 @@ static int check(const struct options *options, const char *command)
 		return complain(command, "--arrivals takes one word");
 	if (options->duration <= 0)
 		return complain(command, "--duration must be more than 0");
+	if (options->repeat > REPEAT_MAX || options->messages > MESSAGES_MAX)
+		return complain(command, "at most a million repeats of 10^12 messages");
+	for (size_t i = 0; i < options->batches.count; i++)
+		if (options->batches.item[i] > BATCH_MAX)
+			return complain(command, "--batch is at most 65536");
 	if (options->producers > 64 || options->consumers > 64)
 		return complain(command, "at most 64 producers and 64 consumers");
 	return 0;

@@ -55,6 +55,7 @@ static int add_skip(struct plan *plan, const struct config *config, const char *
 		.workload = config->task.workload,
 		.wait = config->task.setup.wait,
 		.size = config->task.setup.size,
+		.capacity = config->task.setup.capacity,
 		.package = package,
 	};
 	snprintf(skip->reason, sizeof(skip->reason), "%s", reason);

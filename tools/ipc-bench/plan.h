@@ -37,6 +37,7 @@ struct skip {
 	enum workload workload;
 	enum wait wait;
 	size_t size;
+	uint64_t capacity;		/* 0: as it comes */
 	const char *package;		/* to install; NULL */
 	char reason[MECH_WHY];
 };

@@ -15,23 +15,25 @@ static bool said(const struct plan *plan, size_t index)
 	for (size_t i = 0; i < index; i++)
 		if (strcmp(plan->skip[i].mechanism, skip->mechanism) == 0 &&
 		    strcmp(plan->skip[i].reason, skip->reason) == 0 &&
-		    plan->skip[i].size == skip->size)
+		    plan->skip[i].size == skip->size && plan->skip[i].capacity == skip->capacity)
 			return true;
 	return false;
 }
 
 void report_skipped(const struct plan *plan, FILE *out)
 {
-	char size[TEXT_MAX];
+	char text[TEXT_MAX];
 
 	for (size_t i = 0; i < plan->skips; i++) {
 		const struct skip *skip = &plan->skip[i];
 
 		if (said(plan, i))
 			continue;
-		fprintf(out, "skipped: %s, %s %s, %s: %s", skip->mechanism,
-			format_size(skip->size, size), workload_names[skip->workload],
-			format_wait(skip->wait), skip->reason);
+		fprintf(out, "skipped: %s, %s %s", skip->mechanism, format_size(skip->size, text),
+			workload_names[skip->workload]);
+		if (skip->capacity)
+			fprintf(out, " in %s", format_size(skip->capacity, text));
+		fprintf(out, ", %s: %s", format_wait(skip->wait), skip->reason);
 		if (skip->package)
 			fprintf(out, " (install %s)", skip->package);
 		fputc('\n', out);

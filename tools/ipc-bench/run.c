@@ -14,6 +14,7 @@
 #define OVERHEAD_NS	(30 * BENCH_NS / 1000)	/* of a repeat: exec, fork, brackets */
 #define PER_MESSAGE_NS	100000			/* nothing that works is slower */
 #define PATIENCE_NS	(10 * BENCH_NS)		/* a busy machine takes seconds to start a repeat */
+#define PER_BYTE_NS	4			/* of a fresh page, twice, on a slow host */
 #define WAKE_NS		50000			/* when the floor cannot tell */
 #define AGAIN		2			/* how often an unstable repeat is run again later */
 
@@ -200,10 +201,18 @@ static int killed(struct run *run, struct config *config, int64_t patience)
 	return 0;
 }
 
+/* After how long a repeat hangs. The memory of a large object is filled with pages first. */
+static int64_t patience_ns(const struct task *task)
+{
+	int64_t pages = (int64_t)task->setup.capacity * PER_BYTE_NS;
+
+	return 2 * passes_ns(task) + PATIENCE_NS + pages;
+}
+
 /* One repeat. Returns its class (CLASS_UNSTABLE: do it again), or a negative errno. */
 static int one_repeat(struct run *run, struct config *config, int block)
 {
-	int64_t patience = bench_now() + 2 * passes_ns(&config->task) + PATIENCE_NS;
+	int64_t patience = bench_now() + patience_ns(&config->task);
 	int64_t deadline = patience < run->hard_stop ? patience : run->hard_stop;
 
 	progress(run, config);

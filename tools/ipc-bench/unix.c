@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unix.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -29,6 +30,10 @@ int unix_create(struct link *link, int type, char why[MECH_WHY])
 	int pair[2];
 	int r;
 
+	if (wanted > INT_MAX) {
+		snprintf(why, MECH_WHY, "a socket holds less than 2 GiB");
+		return -E2BIG;
+	}
 	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) < 0)
 		return mech_fail(why, "socketpair", errno);
 	for (int side = 0; side < 2; side++)

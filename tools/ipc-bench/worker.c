@@ -191,7 +191,7 @@ static uint64_t counted_messages(const struct control *c)
 	int64_t ns = c->worker[1].pass[PASS_TIMED].end - timed->start;
 	double messages = ns > 0 ? 2e6 * (double)timed->done / (double)ns : 0;
 
-	return messages < 100 ? 100 : messages > 50000 ? 50000 : (uint64_t)messages;
+	return messages < 20 ? 20 : messages > 50000 ? 50000 : (uint64_t)messages;
 }
 
 /* The histogram is for the pass that asked for it. */
