@@ -58,23 +58,19 @@ static uint32_t look(struct poll *p)
 	return (look_in(p) | look_out(p)) & (p->wanted | WEIR_HUP);
 }
 
-static void announce(struct parking *p, uint32_t stage)
-{
-	/* order: SLEEP, ROOM, announced before the last look; see park.c */
-	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
-}
-
 static void announce_all(struct poll *p, uint32_t stage)
 {
 	if (p->rx)
-		announce(&p->rx->side.park, stage);
+		park_announce(&p->rx->side.park, stage);
 	if (p->tx) {
+		/* The reader counts the room from here. */
+		lane_tx_mark(&p->tx->lane);
 		/*
 		 * relaxed: read by a reader that has seen the announcement, which is stored after
 		 * it
 		 */
 		store_relaxed(&p->tx->side.park.mine->need, lane_record_size(POLL_ROOM));
-		announce(&p->tx->side.park, stage);
+		park_announce(&p->tx->side.park, stage);
 	}
 }
 
@@ -89,10 +85,12 @@ static void set_hung_up(struct poll *p)
 /* One sleep, until @until at most. -EINTR or 0. */
 static int sleep_once(struct poll *p, int64_t until)
 {
-	struct pollfd fds[3] = {
+	struct parking *park = p->rx ? &p->rx->side.park : &p->tx->side.park;
+	struct pollfd fds[4] = {
 		{ .fd = p->rx ? p->rx->side.park.my_bell : -1, .events = POLLIN },
 		{ .fd = p->tx ? p->tx->side.park.my_bell : -1, .events = POLLIN },
 		{ .fd = p->end->line_in, .events = 0 },
+		{ .fd = park->owner, .events = POLLIN },
 	};
 	int result = sys_poll(fds, ARRAY_LENGTH(fds), until);
 
@@ -101,6 +99,8 @@ static int sleep_once(struct poll *p, int64_t until)
 			sys_event_clear(fds[i].fd);
 	if (result > 0 && fds[2].revents)
 		set_hung_up(p);
+	if (result > 0 && fds[3].revents)
+		park_forget_owner(park);
 	return result == -EINTR ? -EINTR : 0;
 }
 
@@ -110,65 +110,97 @@ static bool closing(const struct poll *p)
 	       (p->tx && turn_closing(&p->tx->side.turn));
 }
 
+/* 1: something holds; 0: not yet; or an error. */
+static int ready(struct poll *p, uint32_t *ret_events)
+{
+	const struct parking *park = p->rx ? &p->rx->side.park : &p->tx->side.park;
+
+	*ret_events = look(p);
+	if (*ret_events)
+		return 1;
+	/* Who asks for the hang-up alone has no event that would show the end of the pipe. */
+	return p->wanted & (WEIR_IN | WEIR_OUT) ? 0 : park_ended(park);
+}
+
 static int spin(struct poll *p, int64_t deadline, uint32_t *ret_events)
 {
 	int64_t until = clock_cap(deadline, clock_now(), PARK_SPIN_NS);
 
 	do {
 		for (int i = 0; i < SPIN_TURNS; i++) {
-			*ret_events = look(p);
-			if (*ret_events)
-				return 0;
+			int result = ready(p, ret_events);
+
+			if (result != 0)
+				return result;
 			cpu_relax();
 		}
 	} while (clock_now() < until);
-	return -EAGAIN;
+	return 0;
 }
 
+/*
+ * Each sleep is announced anew, since a peer answers an announcement once; and the first slice
+ * after each is short, because the writer may have missed it, as in park.c.
+ */
 static int sleep_until_ready(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
 {
-	int64_t slice = PARK_FIRST_NS;	/* short at first, as in park.c */
-	int result = 0;
+	int64_t slice = PARK_FIRST_NS;
+	int result, slept = 0;
 
+	announce_all(p, WAIT_DEEP);
 	for (;;) {
-		int64_t now = clock_now();
+		int64_t now = clock_now(), until = clock_cap(deadline, now, slice);
 
-		*ret_events = look(p);
-		if (*ret_events)
-			return 0;
+		result = ready(p, ret_events);
+		if (result != 0)
+			return result;
 		if (closing(p))
 			return -ESHUTDOWN;
-		if (result == -EINTR && (flags & WEIR_INTR))
-			return result;
+		if (slept == -EINTR && (flags & WEIR_INTR))
+			return slept;
 		if (now >= deadline)
 			return -ETIMEDOUT;
-		result = sleep_once(p, clock_cap(deadline, now, slice));
-		slice = slice < PARK_DEEP_NS ? PARK_DEEP_NS : PARK_DEEP_MAX_NS;
+		slept = sleep_once(p, until);
+		if (clock_now() < until) {
+			announce_all(p, WAIT_DEEP);
+			slice = PARK_FIRST_NS;
+		} else {
+			slice = slice < PARK_DEEP_NS ? PARK_DEEP_NS : PARK_DEEP_MAX_NS;
+		}
 	}
+}
+
+static int poll_side(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
+{
+	struct parking *park = p->rx ? &p->rx->side.park : &p->tx->side.park;
+	int result = ready(p, ret_events);
+
+	if (result != 0)
+		return result;
+	/* Who asks only now and then wants to know of the hang-up now. */
+	if (live_hung_up(p->end->line_in))
+		set_hung_up(p);
+	result = ready(p, ret_events);
+	if (result != 0)
+		return result;
+	if (deadline <= 0)
+		return -EAGAIN;
+	if (!(flags & WEIR_NOSPIN) && park->may_spin)
+		result = spin(p, deadline, ret_events);
+	if (result != 0)
+		return result;
+	park_watch_owner(park);
+	result = sleep_until_ready(p, flags, deadline, ret_events);
+	park_forget_owner(park);
+	announce_all(p, WAIT_AWAKE);
+	return result;
 }
 
 static int poll_end(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
 {
-	struct parking *park = p->rx ? &p->rx->side.park : &p->tx->side.park;
-	int result;
+	int result = poll_side(p, flags, deadline, ret_events);
 
-	*ret_events = look(p);
-	if (*ret_events)
-		return 0;
-	/* Who asks only now and then wants to know of the hang-up now. */
-	if (live_hung_up(p->end->line_in))
-		set_hung_up(p);
-	*ret_events = look(p);
-	if (*ret_events)
-		return 0;
-	if (deadline <= 0)
-		return -EAGAIN;
-	if (!(flags & WEIR_NOSPIN) && park->may_spin && spin(p, deadline, ret_events) == 0)
-		return 0;
-	announce_all(p, WAIT_DEEP);
-	result = sleep_until_ready(p, flags, deadline, ret_events);
-	announce_all(p, WAIT_AWAKE);
-	return result;
+	return result > 0 ? 0 : result;
 }
 
 /* A process that only polls does not become the owner. */

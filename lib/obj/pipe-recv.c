@@ -31,8 +31,8 @@ static uint64_t worth_a_wake(const struct pipe_rx *rx, uint32_t stage)
 static void answer_writer(struct pipe_rx *rx, bool dry)
 {
 	struct parking *p = &rx->side.park;
-	/* relaxed: see park_notify() */
-	uint32_t wait = load_relaxed(&p->peer->wait);
+	/* order: ROOM, after the position that was published; before the need and the tail. */
+	uint32_t wait = load_seq(&p->peer->wait);
 	uint32_t stage = wait & WAIT_STAGE_MASK;
 	uint64_t room;
 
@@ -77,10 +77,11 @@ static void request(struct pipe_rx *rx, uint64_t armed_step, uint64_t fence_step
 		 * order: SLEEP, before the last look; the writer stores the header before it
 		 * reads this
 		 */
-		if (cas_seq(word, &old, REQUESTS(armed, fence)))
+		if (cas_seq(word, &old, REQUESTS(armed, fence))) {
+			rx->fencing ^= fence_step & 1;
 			break;
+		}
 	}
-	rx->fencing ^= fence_step & 1;
 }
 
 /* Arm the exported descriptor anew, for it may still be readable for what we have received. */
@@ -228,17 +229,18 @@ static ALWAYS_INLINE int64_t message_size(struct weir_end *end, uint64_t header)
 }
 
 static int recv_one(struct weir_end *end, void *buffer, size_t room, uint32_t flags,
-				  int64_t deadline, size_t *ret_size)
+		    int64_t deadline, size_t *ret_size)
 {
 	struct pipe_rx *rx = end->rx;
 	uint64_t header = lane_rx_look(&rx->lane);
 	int64_t size;
 
-	while (unlikely(header == 0)) {
+	if (unlikely(header == 0)) {
 		int result = await(end, flags, deadline);
 
 		if (result < 0)
 			return result;
+		/* If it has gone again, no honest hand has taken it: the check below finds 0 invalid. */
 		header = lane_rx_look(&rx->lane);
 	}
 	size = message_size(end, header);

@@ -11,7 +11,7 @@
  * the lane gains nothing and so pays next to nothing.
  *
  * Never in a conversation (the thread has sent something since it last received), never twice
- * without having received something in between, never longer than BACKLOG_WAIT_NS.
+ * without having received something in between, never longer than 6 us.
  */
 #ifndef WEIR_RING_BACKLOG_H
 #define WEIR_RING_BACKLOG_H

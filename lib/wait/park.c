@@ -42,7 +42,7 @@ void park_init(struct parking *p)
 	p->number = load_relaxed(&p->mine->wait) >> WAIT_SHIFT;
 }
 
-static int events_error(const struct parking *p)
+int park_ended(const struct parking *p)
 {
 	/* relaxed: the bits stand for themselves */
 	uint32_t both = load_relaxed(&p->peer->events) | load_relaxed(&p->mine->events);
@@ -50,11 +50,6 @@ static int events_error(const struct parking *p)
 	if (both & EVENTS_POISONED)
 		return -EBADMSG;
 	return both & EVENTS_SHUT ? -ESHUTDOWN : 0;
-}
-
-bool park_ended(const struct parking *p)
-{
-	return events_error(p) != 0;
 }
 
 static int look_at_line(struct parking *p)
@@ -67,7 +62,7 @@ static int look_at_line(struct parking *p)
 
 int park_check(struct parking *p, uint32_t calls)
 {
-	int result = events_error(p);
+	int result = park_ended(p);
 
 	if (result < 0)
 		return result;
@@ -186,7 +181,7 @@ static int spin(struct parking *p, const struct park_for *what, int64_t deadline
 	return 0;
 }
 
-static void announce(struct parking *p, uint32_t stage)
+void park_announce(struct parking *p, uint32_t stage)
 {
 	/*
 	 * order: SLEEP, ROOM, announced before the last look; the peer stores before it reads
@@ -195,7 +190,7 @@ static void announce(struct parking *p, uint32_t stage)
 	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
 }
 
-static void watch_owner(struct parking *p)
+void park_watch_owner(struct parking *p)
 {
 	/*
 	 * relaxed: a name out of shared memory; the wrong one costs a wake-up or a later one, no
@@ -206,7 +201,7 @@ static void watch_owner(struct parking *p)
 	p->owner = pid > 0 ? sys_pidfd(pid) : -1;
 }
 
-static void forget_owner(struct parking *p)
+void park_forget_owner(struct parking *p)
 {
 	sys_close(p->owner);
 	p->owner = -1;
@@ -251,61 +246,82 @@ static int deep(struct parking *p, const struct park_for *what, int64_t until)
 	if (what->look(what->arg))
 		return 1;
 	if (result > 0 && fds[2].revents)
-		forget_owner(p);	/* it stays readable: once is enough */
+		park_forget_owner(p);	/* it stays readable: once is enough */
 	if (result > 0 && fds[1].revents)
 		return look_at_line(p);
 	return result == -EINTR ? -EINTR : 0;
 }
 
-/* Sleep in slices until one of them ends otherwise than by its time. */
-static int sleep_in(struct parking *p, const struct park_for *what, uint32_t stage, int64_t slice,
-		    uint32_t flags, int64_t deadline)
+/* How a sleep goes that has begun. */
+struct sleeper {
+	uint32_t stage;
+	uint32_t flags;
+	int64_t deadline;
+	bool unfenced;		/* the peer may miss an announcement just made */
+};
+
+/*
+ * Sleep until @slice is over or it ends otherwise. Who was woken for nothing announces anew, since
+ * the peer answers each announcement once.
+ */
+static int sleep_in(struct parking *p, const struct park_for *what, struct sleeper s, int64_t slice)
 {
 	int64_t now = clock_now();
-	int64_t until = clock_cap(deadline, now, slice);
+	int64_t until = clock_cap(s.deadline, now, slice), wake = until;
 	int result = 0;
 
 	while (result == 0 && now < until) {
-		result = stage == WAIT_SHALLOW ? shallow(p, what, until) : deep(p, what, until);
-		if (result == -EINTR && !(flags & WEIR_INTR))
+		result = s.stage == WAIT_SHALLOW ? shallow(p, what, wake) : deep(p, what, wake);
+		if (result == -EINTR && !(s.flags & WEIR_INTR))
 			result = 0;
 		now = clock_now();
+		if (result == 0 && now < wake) {
+			park_announce(p, s.stage);
+			wake = s.unfenced ? clock_cap(until, now, PARK_FIRST_NS) : until;
+		} else {
+			wake = until;
+		}
 	}
-	if (result == 0 && now >= deadline)
+	if (result == 0 && now >= s.deadline)
 		return -ETIMEDOUT;
 	return result;
 }
 
-static int sleep_deep(struct parking *p, const struct park_for *what, bool unfenced, uint32_t flags,
-		      int64_t deadline)
+static int sleep_deep(struct parking *p, const struct park_for *what, struct sleeper s)
 {
 	int64_t slice = PARK_DEEP_NS;
 	int result = 0;
 
-	announce(p, WAIT_DEEP);
-	watch_owner(p);
-	if (unfenced)
-		result = sleep_in(p, what, WAIT_DEEP, PARK_FIRST_NS, flags, deadline);
+	s.stage = WAIT_DEEP;
+	park_announce(p, s.stage);
+	park_watch_owner(p);
+	if (s.unfenced)
+		result = sleep_in(p, what, s, PARK_FIRST_NS);
 	for (; result == 0; slice = slice < PARK_DEEP_MAX_NS ? slice * 2 : slice)
-		result = sleep_in(p, what, WAIT_DEEP, slice, flags, deadline);
-	forget_owner(p);
+		result = sleep_in(p, what, s, slice);
+	park_forget_owner(p);
 	return result;
 }
 
 static int sleep_stages(struct parking *p, const struct park_for *what, uint32_t flags,
 			int64_t deadline)
 {
-	bool unfenced = what->lie_down && what->lie_down(what->arg);
+	struct sleeper s = {
+		.stage = WAIT_SHALLOW,
+		.flags = flags,
+		.deadline = deadline,
+		.unfenced = what->lie_down && what->lie_down(what->arg),
+	};
 	int result = 0;
 
-	announce(p, WAIT_SHALLOW);
-	if (unfenced)
-		result = sleep_in(p, what, WAIT_SHALLOW, PARK_FIRST_NS, flags, deadline);
+	park_announce(p, s.stage);
+	if (s.unfenced)
+		result = sleep_in(p, what, s, PARK_FIRST_NS);
 	if (result == 0)
-		result = sleep_in(p, what, WAIT_SHALLOW, PARK_SHALLOW_NS, flags, deadline);
+		result = sleep_in(p, what, s, PARK_SHALLOW_NS);
 	if (result == 0)
 		result = look_at_line(p);
-	return result == 0 ? sleep_deep(p, what, unfenced, flags, deadline) : result;
+	return result == 0 ? sleep_deep(p, what, s) : result;
 }
 
 static int sleep_until_it_has_come(struct parking *p, const struct park_for *what, uint32_t flags,

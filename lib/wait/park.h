@@ -74,6 +74,11 @@ void park_init(struct parking *p);
  */
 int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, int64_t deadline);
 
+/* For those who sleep otherwise than by park_wait(): the steps of it. */
+void park_announce(struct parking *p, uint32_t stage);
+void park_watch_owner(struct parking *p);
+void park_forget_owner(struct parking *p);
+
 /* Tell the peer on which processor this side runs; returns it, plus 1. The owner only. */
 uint32_t park_here(struct parking *p);
 
@@ -86,8 +91,8 @@ void park_answer(struct parking *p, uint32_t wait);
  */
 int park_check(struct parking *p, uint32_t calls);
 
-/* Whether the object was shut down or poisoned, on either side. */
-bool park_ended(const struct parking *p);
+/* -ESHUTDOWN or -EBADMSG if the object was shut down or poisoned, on either side; otherwise 0. */
+int park_ended(const struct parking *p);
 
 /* Make the peer's sleepers look at their events and at the line. Works without park_init(). */
 void park_wake_peer(struct parking *p);

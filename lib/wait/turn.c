@@ -11,16 +11,24 @@
 #include "sys/sys.h"
 #include "weir/base.h"
 
+#define SLICE_NS (60 * NS_PER_S)
+
 static int wait_for_turn(struct turn *t, uint32_t flags, int64_t deadline)
 {
+	int64_t now;
 	int result;
 
 	/* order: TURN acquire, from turn_give(). */
 	while (xchg_acquire(&t->state, TURN_WANTED) != TURN_FREE) {
 		if (turn_closing(t))
 			return -ESHUTDOWN;
-		result = sys_futex_wait(&t->state, TURN_WANTED, deadline);
-		if (result == -ETIMEDOUT || (result == -EINTR && (flags & WEIR_INTR)))
+		/* Looked at only now: a wake that came with the deadline is not to be lost. */
+		now = clock_now();
+		if (now >= deadline)
+			return -ETIMEDOUT;
+		/* Without a time-out the kernel would restart the wait behind WEIR_INTR's back. */
+		result = sys_futex_wait(&t->state, TURN_WANTED, clock_cap(deadline, now, SLICE_NS));
+		if (result == -EINTR && (flags & WEIR_INTR))
 			return result;
 	}
 	return 0;
