@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define BARRIER_PAUSES	200	/* then yield: the other side may need this CPU */
+#define AGAIN		2	/* further measurements of the line */
 #define ONEWAY_LEAD_NS	20000	/* from the barrier to the first slot */
 
 static struct worker self;
@@ -225,6 +226,21 @@ static double bracket(struct control *c)
 	return floor_line_side(&c->line, (int)self.side);
 }
 
+/* Other tasks on these CPUs disturb a measurement of the line too, and then it is only slower: before
+ * the CPUs are said to have moved, it is taken again. Both sides see the same numbers. */
+static double bracket_after(struct control *c, double before)
+{
+	const int32_t *cpu = c->task.cpu;
+	double after = bracket(c);
+
+	for (int i = 0; i < AGAIN && after > before; i++) {
+		if (!floor_unstable(before, after, cpu[0], cpu[1]))
+			break;
+		after = fmin(after, bracket(c));
+	}
+	return after;
+}
+
 static void count(struct control *c)
 {
 	static struct hist unused;
@@ -251,7 +267,7 @@ void worker_run(struct control *c, struct link *link, unsigned int index)
 	prepare(c, link, index);
 	result->bracket[0] = bracket(c);
 	run_passes(c);
-	result->bracket[1] = bracket(c);
+	result->bracket[1] = bracket_after(c, result->bracket[0]);
 	if (c->task.count)
 		count(c);
 	result->sent = self.sent;
