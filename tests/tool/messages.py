@@ -1,11 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""messages.py TOOL: sizes, contents and batches."""
+"""messages.py TOOL: what fits is carried whole, what does not is skipped."""
 
 from results import sense
-from tool import SHORT, Tap, expect, measure, run
-
-FEW = ["--repeat", "1", "--messages", "300", "--warmup", "0"]
+from tool import FEW, SHORT, Tap, expect, measure, run
 
 
 def shapes_of_messages(tap):
@@ -23,29 +21,9 @@ def shapes_of_messages(tap):
     tap.result("what was skipped is said", expect(done, 0, "skipped: posix-mq, 64 KiB"))
 
 
-def touches(tap):
-    done = measure("--mechanism", "weir-pipe,pipe", "--workload", "stream,rtt", "--size",
-                   "61,4K", "--touch", "full,wide,line,none", *FEW)
-    tap.result("each touch keeps every message whole",
-               [p for result in done["results"] for p in sense(result)])
-
-
-def batches(tap):
-    done = measure("--mechanism", "weir-pipe,pipe", "--workload", "stream,rtt", "--batch", "1,32",
-                   "--wait", "own,spin", *SHORT)
-    there = {(r["mechanism"], r["workload"], r["batch"]) for r in done["results"]}
-    tap.result("batches", [p for result in done["results"] for p in sense(result)])
-    tap.result("batches only where there are any",
-               [] if there == {("weir-pipe", "stream", 1), ("weir-pipe", "stream", 32),
-                               ("weir-pipe", "rtt", 1), ("pipe", "stream", 1),
-                               ("pipe", "rtt", 1)} else [str(there)])
-
-
 def main():
     tap = Tap()
     shapes_of_messages(tap)
-    touches(tap)
-    batches(tap)
     tap.finish()
 
 

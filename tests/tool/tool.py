@@ -10,6 +10,8 @@ TOOL = os.path.abspath(sys.argv[1])
 
 # A run that is as short as it can be and still goes through everything.
 SHORT = ["--repeat", "2", "--duration", "0.02", "--warmup", "0.01"]
+# The same by number.
+FEW = ["--repeat", "1", "--messages", "300", "--warmup", "0"]
 
 
 class Tap:
