@@ -304,18 +304,25 @@ static ALWAYS_INLINE size_t room_of(const struct weir_msg *m)
 /* After the first message: what is there, as long as it fits. How many in all. */
 static int recv_rest(struct pipe_rx *rx, struct weir_msg *messages, int count)
 {
-	for (int i = 1; i < count; i++) {
-		uint64_t header = lane_rx_look(&rx->lane);
+	const uint8_t *ring = rx->lane.lane.ring;
+	uint64_t mask = rx->lane.lane.mask, head = rx->lane.head;
+	int i;
+
+	for (i = 1; i < count; i++) {
 		struct weir_msg *m = &messages[i];
+		const uint8_t *at = ring + (head & mask);
+		/* order: COMMIT acquire, from lane_tx_release(). */
+		uint64_t header = load_acquire((const uint64_t *)(const void *)at);
 		uint64_t size = (uint32_t)header;
 
-		if (header == 0 || !lane_header_valid(&rx->lane.lane, header) || size > room_of(m))
-			return i;
-		copy_out(m->data, lane_rx_message(&rx->lane), size);
-		lane_rx_step(&rx->lane, size);
+		if (!lane_header_valid(&rx->lane.lane, header) || size > room_of(m))
+			break;
+		copy_out(m->data, at + RECORD_HEADER, size);
 		m->size = size;
+		head += lane_record_size(size);
 	}
-	return count;
+	rx->lane.head = head;
+	return i;
 }
 
 int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t count,

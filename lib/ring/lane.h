@@ -154,10 +154,15 @@ static ALWAYS_INLINE uint64_t lane_tx_write(struct lane_tx *tx, const void *data
 	uint64_t next = tx->tail + lane_record_size(size);
 
 	copy_in(at + 1, data, size);
-	/* relaxed: the reader gets here only through the header that is released after it */
-	store_relaxed(lane_header(&tx->lane, next), 0);
 	tx->tail = next;
 	return RECORD_MARK | size;
+}
+
+/* The zero word behind the last record, before that becomes visible. */
+static ALWAYS_INLINE void lane_tx_close(struct lane_tx *tx)
+{
+	/* relaxed: the reader gets here only through the header that is released after it */
+	store_relaxed(lane_header(&tx->lane, tx->tail), 0);
 }
 
 static ALWAYS_INLINE void lane_tx_release(struct lane_tx *tx, uint64_t position, uint64_t header)
@@ -186,6 +191,7 @@ static ALWAYS_INLINE void lane_tx_commit(struct lane_tx *tx)
 {
 	tx->pending = false;
 	lane_tx_changed(tx);
+	lane_tx_close(tx);
 	lane_tx_release(tx, tx->first, tx->first_header);
 }
 
@@ -193,8 +199,10 @@ static ALWAYS_INLINE void lane_tx_commit(struct lane_tx *tx)
 static ALWAYS_INLINE void lane_tx_put(struct lane_tx *tx, const void *data, size_t size)
 {
 	uint64_t at = tx->tail;
+	uint64_t header = lane_tx_write(tx, data, size);
 
-	lane_tx_release(tx, at, lane_tx_write(tx, data, size));
+	lane_tx_close(tx);
+	lane_tx_release(tx, at, header);
 }
 
 /* Send a message that fits, to be seen with the next lane_tx_commit(). */
