@@ -132,6 +132,8 @@ int pipe_bind_rx(struct weir_end *end)
 	}
 	rx->backlog.window_start = rx->backlog.waited_at = rx->slept_at = rx->lane.head;
 	rx->side.bound = true;
+	/* The last owner may have died between saying what is free and waking for it. */
+	pipe_rx_publish(rx);
 	return 0;
 }
 
