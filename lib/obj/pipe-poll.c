@@ -35,11 +35,13 @@ static uint32_t ended(int error, uint32_t event)
 
 static uint32_t look_in(struct poll *p)
 {
+	uint32_t events = 0;
+
 	if (!p->rx)
 		return 0;
 	if (lane_rx_look_again(&p->rx->lane) != 0)
-		return WEIR_IN;
-	return ended(park_check(&p->rx->side.park, PARK_LINE_CALLS), WEIR_IN);
+		events = WEIR_IN;
+	return events | ended(park_check(&p->rx->side.park, PARK_LINE_CALLS), WEIR_IN);
 }
 
 static uint32_t look_out(struct poll *p)
