@@ -369,6 +369,11 @@ bool child_wait_asleep(pid_t pid)
 	return child_wait_asleep_in(pid, -1);
 }
 
+const char *kernel_unavailable(void)
+{
+	return getenv("WEIR_TEST_EMULATED") ? "the emulator does not pass it on to the kernel" : NULL;
+}
+
 bool child_wait_asleep_in(pid_t pid, long call)
 {
 	int64_t deadline = soon();

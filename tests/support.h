@@ -195,6 +195,9 @@ const char *resources_difference(const struct resources *before);
  * The cases that use it are added with test_add_unless(tcase, stepper_unavailable(), ...).
  */
 
+/* Why what only the kernel does cannot be tested here, behind an emulator; or NULL. */
+const char *kernel_unavailable(void);
+
 /* Why a child cannot be stepped here, or NULL. Tries it. */
 const char *stepper_unavailable(void);
 

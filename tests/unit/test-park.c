@@ -107,8 +107,11 @@ static bool try_asleep(struct waiter *w, uint32_t stage)
 	ck_assert_int_eq(pthread_create(&w->thread, NULL, wait_for_it, w), 0);
 	while (load_acquire(&w->tid) == 0)
 		ck_assert(test_now() < deadline);
-	if (stage == WAIT_DEEP)
+	if (stage == WAIT_DEEP) {
+		while ((load_acquire(&control.reader.wait) & WAIT_STAGE_MASK) != WAIT_DEEP)
+			ck_assert(test_now() < deadline);
 		ck_assert(child_wait_asleep_in(w->tid, SYS_ppoll));
+	}
 	if (wait_for_sleeper(w->tid, &control.reader.wait) == stage)
 		return true;
 	store_release(&it, 1);
