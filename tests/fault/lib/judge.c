@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/* What must hold when the victim is dead, or has stood still. */
+#include "fault/lib/world.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/atomic.h"
+
+#define NS_PER_MS	INT64_C(1000000)
+/* Longer than this is a hang. */
+#define LATE_NS		(1000 * NS_PER_MS)
+/* Numbers of the messages that a taker sends. */
+#define TAKER		1000000U
+#define TAKEN		3U
+
+__attribute__((format(printf, 2, 3))) static void wrong(struct finding *f, const char *format, ...)
+{
+	va_list args;
+
+	if (f->wrong[0])
+		return;
+	va_start(args, format);
+	vsnprintf(f->wrong, sizeof(f->wrong), format, args);
+	va_end(args);
+}
+
+static int64_t late(void)
+{
+	return test_now() + LATE_NS;
+}
+
+static void pause_ns(long ns)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = ns }, NULL);
+}
+
+static void drop(struct weir_end **end)
+{
+	weir_pipe_close(*end);
+	*end = NULL;
+}
+
+static void join(struct child *child, const char *who, struct finding *f)
+{
+	char note[128];
+	int status;
+
+	snprintf(note, sizeof(note), "%s", child->note);
+	status = child_join(child);
+	if (status != 0)
+		wrong(f, "%s ended with %#x %s", who, status, note);
+}
+
+/* Wait for the peer's process, which has nothing left to wait for. */
+static void join_peer(struct world *w, struct finding *f)
+{
+	int64_t hang = test_now() + 3 * LATE_NS;
+
+	while (child_state(w->peer.pid) != 'Z' && test_now() < hang)
+		pause_ns(20000);
+	if (child_state(w->peer.pid) != 'Z') {
+		wrong(f, "the peer hangs: received %u, sent %u", w->ledger->received,
+		      w->ledger->sent);
+		child_kill(&w->peer);
+		return;
+	}
+	join(&w->peer, "the peer", f);
+}
+
+/*
+ * The victim wrote
+ */
+
+/* How many of the victim's messages came, if they came as they should. */
+static uint32_t count_received(struct world *w, uint32_t from_taker, struct finding *f)
+{
+	const struct ledger *l = w->ledger;
+	uint32_t n = 0;
+
+	if (l->broken)
+		wrong(f, "%u messages are not whole", l->broken);
+	while (n < l->received && l->numbers[n] == n)
+		n++;
+	for (uint32_t i = n; i < l->received; i++)
+		if (l->numbers[i] != TAKER + (i - n))
+			wrong(f, "message %u has number %u, %u were in order", i, l->numbers[i], n);
+	if (l->received - n != from_taker)
+		wrong(f, "%u of the taker's %u messages came", l->received - n, from_taker);
+	return n;
+}
+
+static void judge_sent(struct world *w, uint32_t from_taker, struct finding *f)
+{
+	const struct ledger *l = w->ledger;
+	uint32_t total = w->attempted + w->scene->act->count;
+	uint32_t n = count_received(w, from_taker, f);
+
+	if (n < l->completed)
+		wrong(f, "lost: %u came, %u were completed", n, l->completed);
+	if (n > l->attempted)
+		wrong(f, "invented: %u came, %u were sent", n, l->attempted);
+	if (w->scene->act->whole && n != w->completed && n != total)
+		wrong(f, "half a batch: %u came, all or none of %u to %u", n, w->completed, total);
+	f->moved = n < w->completed ? 0 : n - w->completed;
+}
+
+/* Go on where the victim has stopped. */
+static void take_over_writing(struct world *w, struct finding *f)
+{
+	uint8_t buffer[24];
+	int result;
+
+	for (uint32_t i = 0; i < TAKEN; i++) {
+		scene_fill(buffer, TAKER + i, sizeof(buffer));
+		result = weir_pipe_send(w->ends[1], buffer, sizeof(buffer), 0, late());
+		if (result < 0)
+			wrong(f, "the taker's send: %s", weir_strerror(result));
+	}
+}
+
+static bool readable(struct world *w, int timeout)
+{
+	struct pollfd p = { .fd = weir_pipe_fd(w->ends[0]), .events = POLLIN };
+
+	return poll(&p, 1, timeout) == 1;
+}
+
+/* Dry, it is readable once at most; with a message, it is. */
+static void judge_descriptor(struct world *w, struct finding *f)
+{
+	int result = scene_drain(w, UINT32_MAX, 0);
+
+	if (result != -EAGAIN)
+		wrong(f, "draining: %s", weir_strerror(result));
+	if (readable(w, 0))
+		scene_drain(w, UINT32_MAX, 0);
+	if (readable(w, 0))
+		wrong(f, "the descriptor stays readable for nothing");
+}
+
+static void judge_awake_reader(struct world *w, enum heir heir, struct finding *f)
+{
+	bool with_fd = w->scene->state->armed;
+	int result;
+
+	if (with_fd && !readable(w, 1000))
+		wrong(f, "the descriptor is not readable");
+	if (with_fd && heir == HEIR_TAKES)
+		judge_descriptor(w, f);
+	drop(&w->ends[1]);
+	result = scene_drain(w, UINT32_MAX, late());
+	if (result != -EPIPE)
+		wrong(f, "receiving the last: %s", weir_strerror(result));
+	if (with_fd && !readable(w, 1000))
+		wrong(f, "the descriptor is not readable at the end");
+}
+
+/* The peer sleeps or polls in a process of its own. */
+static void judge_sleeping_reader(struct world *w, enum heir heir, int64_t died, struct finding *f)
+{
+	const struct ledger *l = w->ledger;
+	int64_t hang = late();
+
+	if (heir == HEIR_IDLE) {
+		while (load_acquire(&l->received) < l->completed && test_now() < hang)
+			pause_ns(20000);
+		if (load_acquire(&l->received) < l->completed)
+			wrong(f, "late: %u came, %u were completed", l->received, l->completed);
+	}
+	drop(&w->ends[1]);
+	join_peer(w, f);
+	if (l->result != -EPIPE)
+		wrong(f, "the peer's last recv: %s", weir_strerror(l->result));
+	f->notice_ns = l->ended - died;
+	if (f->notice_ns > LATE_NS && heir != HEIR_IDLE)
+		wrong(f, "the peer noticed only after %lld us", (long long)f->notice_ns / 1000);
+}
+
+static void judge_writer(struct world *w, enum heir heir, int64_t died, struct finding *f)
+{
+	if (heir == HEIR_TAKES) {
+		/* A full ring has no room before we, the reader, make some. */
+		if (w->peer.pid == 0 && w->scene->state->fill >= FILL_FULL)
+			scene_drain(w, UINT32_MAX, 0);
+		take_over_writing(w, f);
+	}
+	if (w->peer.pid)
+		judge_sleeping_reader(w, heir, died, f);
+	else
+		judge_awake_reader(w, heir, f);
+	judge_sent(w, heir == HEIR_TAKES ? TAKEN : 0, f);
+}
+
+/*
+ * The victim read
+ */
+
+/* What the taker got continues what the victim had reported, but for what it was just taking. */
+static void judge_taken(struct world *w, struct finding *f)
+{
+	const struct ledger *l = w->ledger;
+	uint32_t first = l->received ? l->numbers[0] : l->sent, rest = w->there - l->reported;
+	uint32_t most = l->reported + (l->wanted < rest ? l->wanted : rest);
+
+	if (l->broken)
+		wrong(f, "%u messages are not whole", l->broken);
+	for (uint32_t i = 0; i < l->received; i++)
+		if (l->numbers[i] != first + i)
+			wrong(f, "%u after %u", l->numbers[i], l->numbers[i - 1]);
+	if (first < l->reported)
+		wrong(f, "twice: %u, the victim had reported up to %u", first, l->reported);
+	if (first > most)
+		wrong(f, "lost: first %u, the victim can have taken up to %u", first, most);
+	if (first + l->received != l->sent)
+		wrong(f, "lost at the end: %u from %u, %u sent", l->received, first, l->sent);
+	if (w->scene->act->whole && first != l->reported && first != most)
+		wrong(f, "half a batch taken: %u, all or none of %u to %u", first, l->reported,
+		      most);
+	f->moved = first - w->reported;
+}
+
+static void send_more(struct world *w, struct finding *f)
+{
+	uint8_t buffer[SCENE_LARGEST];
+	struct ledger *l = w->ledger;
+	int result;
+
+	scene_fill(buffer, l->sent, w->scene->act->size);
+	result = weir_pipe_send(w->ends[1], buffer, w->scene->act->size, 0, late());
+	if (result < 0)
+		wrong(f, "sending to the taker: %s", weir_strerror(result));
+	else
+		l->sent++;
+}
+
+/* We take over, and are the one who writes too. */
+static void take_from_ourselves(struct world *w, struct finding *f)
+{
+	bool with_fd = w->scene->state->armed || w->scene->act->arms;
+	int result = scene_drain(w, UINT32_MAX, 0);
+
+	if (result != -EAGAIN)
+		wrong(f, "the taker's recv: %s", weir_strerror(result));
+	send_more(w, f);
+	if (with_fd) {
+		if (!readable(w, 1000))
+			wrong(f, "the descriptor is not readable after the take-over");
+		judge_descriptor(w, f);
+		send_more(w, f);
+		if (!readable(w, 1000))
+			wrong(f, "the descriptor is not readable again");
+	}
+	scene_drain(w, UINT32_MAX, 0);
+	drop(&w->ends[1]);
+	result = scene_drain(w, 1, late());
+	if (result != -EPIPE)
+		wrong(f, "the taker's last recv: %s", weir_strerror(result));
+}
+
+/* We take over from the victim; the peer sends what it has left. */
+static void take_from_peer(struct world *w, int64_t died, struct finding *f)
+{
+	const struct ledger *l = w->ledger;
+	int64_t before = died;
+	int result;
+
+	do {
+		result = scene_drain(w, 1, late());
+	} while (result == 0);
+	if (result != -EPIPE)
+		wrong(f, "the taker's recv: %s; %u received, %u sent", weir_strerror(result),
+		      l->received, l->sent);
+	join_peer(w, f);
+	for (uint32_t i = 0; i < l->received && i < LOG_MAX; i++) {
+		if (l->times[i] - before > LATE_NS)
+			wrong(f, "message %u came after %lld us", l->numbers[i],
+			      (long long)(l->times[i] - before) / 1000);
+		before = l->times[i];
+	}
+}
+
+static void judge_awake_writer(struct world *w, struct finding *f)
+{
+	uint8_t buffer[SCENE_LARGEST];
+	int64_t deadline = late();
+	int result = 0;
+
+	scene_fill(buffer, 0, w->scene->act->size);
+	while (result == 0 && test_now() < deadline)
+		result = weir_pipe_send(w->ends[1], buffer, w->scene->act->size, 0, deadline);
+	if (result != -EPIPE)
+		wrong(f, "sending to nobody: %s", weir_strerror(result));
+}
+
+static void judge_sleeping_writer(struct world *w, int64_t died, struct finding *f)
+{
+	const struct ledger *l = w->ledger;
+
+	join_peer(w, f);
+	if (l->result != -EPIPE)
+		wrong(f, "the peer's last send: %s", weir_strerror(l->result));
+	f->notice_ns = l->ended - died;
+	if (f->notice_ns > LATE_NS)
+		wrong(f, "the peer noticed only after %lld us", (long long)f->notice_ns / 1000);
+}
+
+static void judge_reader(struct world *w, enum heir heir, int64_t died, struct finding *f)
+{
+	/* What the taker gets is noted from here on. */
+	w->ledger->received = 0;
+	w->there = w->peer.pid ? UINT32_MAX : w->ledger->sent;
+	if (heir == HEIR_NONE && w->peer.pid)
+		judge_sleeping_writer(w, died, f);
+	else if (heir == HEIR_NONE)
+		judge_awake_writer(w, f);
+	else if (w->peer.pid)
+		take_from_peer(w, died, f);
+	else
+		take_from_ourselves(w, f);
+	if (heir == HEIR_TAKES)
+		judge_taken(w, f);
+}
+
+struct finding world_judge(struct world *w, enum heir heir, int64_t died)
+{
+	struct finding f = { .notice_ns = -1 };
+
+	if (w->scene->act->reads)
+		judge_reader(w, heir, died, &f);
+	else
+		judge_writer(w, heir, died, &f);
+	return f;
+}
+
+/*
+ * It stands still
+ */
+
+/* The victim's end, as another process that has it finds it. */
+static const char *probe(struct world *w, bool *ret_free)
+{
+	uint32_t events;
+	int result;
+
+	if (w->scene->act->reads)
+		result = weir_pipe_poll(w->ends[0], WEIR_IN, 0, 0, &events);
+	else
+		result = weir_pipe_flush(w->ends[1]);
+	*ret_free = result != -EBUSY;
+	weir_pipe_handover(w->ends[scene_victim_end(w->scene)]);
+	if (result < 0 && result != -EBUSY && result != -EAGAIN)
+		return weir_strerror(result);
+	return NULL;
+}
+
+const char *world_look(struct world *w, bool *ret_free)
+{
+	uint32_t events = 0;
+	int result = -EAGAIN;
+
+	if (w->peer.pid) {
+		if (child_state(w->peer.pid) == 'Z')
+			return "the peer's call has ended";
+	} else if (w->scene->act->reads) {
+		result = weir_pipe_poll(w->ends[1], WEIR_OUT, 0, 0, &events);
+	} else {
+		result = weir_pipe_poll(w->ends[0], WEIR_IN, 0, 0, &events);
+	}
+	if (result < 0 && result != -EAGAIN)
+		return weir_strerror(result);
+	if (events & WEIR_HUP)
+		return "a hang-up is seen";
+	return probe(w, ret_free);
+}
+
+/* Help it to its end as the peer, for a second at most. */
+static void accompany(struct world *w, struct child *victim, struct finding *f)
+{
+	int64_t hang = late();
+	bool reads = w->scene->act->reads;
+
+	if (w->peer.pid == 0 && reads && w->scene->act->woken && !w->woken)
+		send_more(w, f);
+	if (w->peer.pid == 0 && reads && !w->scene->act->gives_up)
+		drop(&w->ends[1]);
+	while (child_state(victim->pid) != 'Z' && test_now() < hang) {
+		if (w->peer.pid == 0 && !reads)
+			scene_drain(w, UINT32_MAX, 0);
+		pause_ns(20000);
+	}
+	if (child_state(victim->pid) != 'Z') {
+		wrong(f, "the victim hangs after it was continued");
+		child_kill(victim);
+		return;
+	}
+	join(victim, "the victim", f);
+}
+
+struct finding world_judge_survivor(struct world *w, struct child *victim)
+{
+	struct finding f = { .notice_ns = -1 };
+	const struct ledger *l = w->ledger;
+
+	kill(victim->pid, SIGCONT);
+	if (!w->scene->act->reads)
+		drop(&w->ends[1]);
+	else if (!w->scene->act->gives_up)
+		drop(&w->ends[0]);
+	accompany(w, victim, &f);
+	if (!w->scene->act->reads) {
+		judge_writer(w, HEIR_NONE, test_now(), &f);
+		if (l->received != l->attempted)
+			wrong(&f, "%u came, %u were sent", l->received, l->attempted);
+	} else if (w->scene->act->gives_up) {
+		judge_reader(w, HEIR_TAKES, test_now(), &f);
+	} else {
+		if (w->peer.pid)
+			join_peer(w, &f);
+		if (l->reported != l->sent)
+			wrong(&f, "%u came, %u were sent", l->reported, l->sent);
+	}
+	return f;
+}
