@@ -240,7 +240,10 @@ static int recv_one(struct weir_end *end, void *buffer, size_t room, uint32_t fl
 
 		if (result < 0)
 			return result;
-		/* If it has gone again, no honest hand has taken it: the check below finds 0 invalid. */
+		/*
+		 * If it has gone again, no honest hand has taken it: to the check below, 0 is
+		 * invalid.
+		 */
 		header = lane_rx_look(&rx->lane);
 	}
 	size = message_size(end, header);

@@ -238,8 +238,8 @@ static ALWAYS_INLINE int send_part(struct weir_end *end, const struct weir_msg *
 }
 
 /*
- * Behind a message that is pending: as many small ones of @count as need nothing looked at. With
- * the lane in registers, which the stores into the ring would otherwise have loaded again and again.
+ * Behind a message that is pending: as many small ones of @count as need nothing looked at. The
+ * lane is kept in registers: the stores into the ring would have it loaded again and again.
  */
 static size_t send_small(struct lane_tx *lane, const struct weir_msg *messages, size_t count)
 {
