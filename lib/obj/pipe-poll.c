@@ -84,7 +84,7 @@ static void set_hung_up(struct poll *p)
 		p->tx->side.park.hung_up = true;
 }
 
-/* One sleep, until @until at most. -EINTR or 0. */
+/* One sleep, until @until at most. 0 or an error. */
 static int sleep_once(struct poll *p, int64_t until)
 {
 	struct parking *park = p->rx ? &p->rx->side.park : &p->tx->side.park;
@@ -103,7 +103,7 @@ static int sleep_once(struct poll *p, int64_t until)
 		set_hung_up(p);
 	if (result > 0 && fds[3].revents)
 		park_forget_owner(park);
-	return result == -EINTR ? -EINTR : 0;
+	return result < 0 ? result : 0;
 }
 
 static bool closing(const struct poll *p)
@@ -158,7 +158,7 @@ static int sleep_until_ready(struct poll *p, uint32_t flags, int64_t deadline, u
 			return result;
 		if (closing(p))
 			return -ESHUTDOWN;
-		if (slept == -EINTR && (flags & WEIR_INTR))
+		if (slept < 0 && (slept != -EINTR || (flags & WEIR_INTR)))
 			return slept;
 		if (now >= deadline)
 			return -ETIMEDOUT;

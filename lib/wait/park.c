@@ -222,7 +222,8 @@ static int shallow(struct parking *p, const struct park_for *what, int64_t until
 	result = sys_futex_wait(&p->peer->bell, bell, until);
 	if (what->look(what->arg))
 		return 1;
-	return result == -EINTR ? -EINTR : 0;
+	/* Any other error would come again at once, and again. */
+	return result == -ETIMEDOUT ? 0 : result;
 }
 
 /* One slice in ppoll(). 1: it has come; 0: slept; or an error. */
@@ -249,7 +250,7 @@ static int deep(struct parking *p, const struct park_for *what, int64_t until)
 		park_forget_owner(p);	/* it stays readable: once is enough */
 	if (result > 0 && fds[1].revents)
 		return look_at_line(p);
-	return result == -EINTR ? -EINTR : 0;
+	return result < 0 ? result : 0;
 }
 
 /* How a sleep goes that has begun. */

@@ -28,7 +28,9 @@ static int wait_for_turn(struct turn *t, uint32_t flags, int64_t deadline)
 			return -ETIMEDOUT;
 		/* Without a time-out the kernel would restart the wait behind WEIR_INTR's back. */
 		result = sys_futex_wait(&t->state, TURN_WANTED, clock_cap(deadline, now, SLICE_NS));
-		if (result == -EINTR && (flags & WEIR_INTR))
+		if (result == -ETIMEDOUT || (result == -EINTR && !(flags & WEIR_INTR)))
+			continue;
+		if (result < 0)
 			return result;
 	}
 	return 0;
