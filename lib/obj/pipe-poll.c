@@ -140,9 +140,14 @@ static int spin(struct poll *p, int64_t deadline, uint32_t *ret_events)
 	return 0;
 }
 
+static bool answered(const struct poll *p)
+{
+	return (p->rx && park_rung(&p->rx->side.park)) || (p->tx && park_rung(&p->tx->side.park));
+}
+
 /*
- * Each sleep is announced anew, since a peer answers an announcement once; and the first slice
- * after each is short, because the writer may have missed it, as in park.c.
+ * Who was answered for nothing announces anew, since a peer answers an announcement once; and the
+ * first slice after each is short, because the writer may have missed it, as in park.c.
  */
 static int sleep_until_ready(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
 {
@@ -151,7 +156,7 @@ static int sleep_until_ready(struct poll *p, uint32_t flags, int64_t deadline, u
 
 	announce_all(p, WAIT_DEEP);
 	for (;;) {
-		int64_t now = clock_now(), until = clock_cap(deadline, now, slice);
+		int64_t now = clock_now();
 
 		result = ready(p, ret_events);
 		if (result != 0)
@@ -162,8 +167,8 @@ static int sleep_until_ready(struct poll *p, uint32_t flags, int64_t deadline, u
 			return slept;
 		if (now >= deadline)
 			return -ETIMEDOUT;
-		slept = sleep_once(p, until);
-		if (clock_now() < until) {
+		slept = sleep_once(p, clock_cap(deadline, now, slice));
+		if (answered(p)) {
 			announce_all(p, WAIT_DEEP);
 			slice = PARK_FIRST_NS;
 		} else {

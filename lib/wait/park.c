@@ -183,11 +183,19 @@ static int spin(struct parking *p, const struct park_for *what, int64_t deadline
 
 void park_announce(struct parking *p, uint32_t stage)
 {
+	/* order: BELL acquire, from park_answer(): an answer to this one rings after this look. */
+	p->bell_seen = load_acquire(&p->peer->bell);
 	/*
 	 * order: SLEEP, ROOM, announced before the last look; the peer stores before it reads
 	 * this.
 	 */
 	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
+}
+
+bool park_rung(const struct parking *p)
+{
+	/* order: BELL acquire, from park_answer(). */
+	return load_acquire(&p->peer->bell) != p->bell_seen;
 }
 
 void park_watch_owner(struct parking *p)
@@ -210,8 +218,6 @@ void park_forget_owner(struct parking *p)
 /* One slice on the futex. 1: it has come; 0: slept; or an error. */
 static int shallow(struct parking *p, const struct park_for *what, int64_t until)
 {
-	/* order: BELL acquire, from park_answer(): read before the last look. */
-	uint32_t bell = load_acquire(&p->peer->bell);
 	int result;
 
 	if (what->look(what->arg))
@@ -219,7 +225,8 @@ static int shallow(struct parking *p, const struct park_for *what, int64_t until
 	result = disturbance(p, what);
 	if (result < 0)
 		return result;
-	result = sys_futex_wait(&p->peer->bell, bell, until);
+	/* Not for what the bell is now: it may have answered us since, for nothing. */
+	result = sys_futex_wait(&p->peer->bell, p->bell_seen, until);
 	if (what->look(what->arg))
 		return 1;
 	/* Any other error would come again at once, and again. */
@@ -262,26 +269,25 @@ struct sleeper {
 };
 
 /*
- * Sleep until @slice is over or it ends otherwise. Who was woken for nothing announces anew, since
- * the peer answers each announcement once.
+ * Sleep until @slice is over or it ends otherwise. Who was answered for nothing announces anew,
+ * since the peer answers each announcement once; also at the end of a slice, for the next.
  */
 static int sleep_in(struct parking *p, const struct park_for *what, struct sleeper s, int64_t slice)
 {
 	int64_t now = clock_now();
-	int64_t until = clock_cap(s.deadline, now, slice), wake = until;
+	int64_t until = clock_cap(s.deadline, now, slice), wake;
+	bool announced = true;
 	int result = 0;
 
 	while (result == 0 && now < until) {
+		wake = announced && s.unfenced ? clock_cap(until, now, PARK_FIRST_NS) : until;
 		result = s.stage == WAIT_SHALLOW ? shallow(p, what, wake) : deep(p, what, wake);
 		if (result == -EINTR && !(s.flags & WEIR_INTR))
 			result = 0;
 		now = clock_now();
-		if (result == 0 && now < wake) {
+		announced = result == 0 && park_rung(p);
+		if (announced)
 			park_announce(p, s.stage);
-			wake = s.unfenced ? clock_cap(until, now, PARK_FIRST_NS) : until;
-		} else {
-			wake = until;
-		}
 	}
 	if (result == 0 && now >= s.deadline)
 		return -ETIMEDOUT;
@@ -296,8 +302,6 @@ static int sleep_deep(struct parking *p, const struct park_for *what, struct sle
 	s.stage = WAIT_DEEP;
 	park_announce(p, s.stage);
 	park_watch_owner(p);
-	if (s.unfenced)
-		result = sleep_in(p, what, s, PARK_FIRST_NS);
 	for (; result == 0; slice = slice < PARK_DEEP_MAX_NS ? slice * 2 : slice)
 		result = sleep_in(p, what, s, slice);
 	park_forget_owner(p);
@@ -313,13 +317,10 @@ static int sleep_stages(struct parking *p, const struct park_for *what, uint32_t
 		.deadline = deadline,
 		.unfenced = what->lie_down && what->lie_down(what->arg),
 	};
-	int result = 0;
+	int result;
 
 	park_announce(p, s.stage);
-	if (s.unfenced)
-		result = sleep_in(p, what, s, PARK_FIRST_NS);
-	if (result == 0)
-		result = sleep_in(p, what, s, PARK_SHALLOW_NS);
+	result = sleep_in(p, what, s, PARK_SHALLOW_NS);
 	if (result == 0)
 		result = look_at_line(p);
 	return result == 0 ? sleep_deep(p, what, s) : result;

@@ -45,6 +45,7 @@ struct parking {
 	int line;		/* read side of the peer's line */
 	int owner;		/* pidfd of the peer's owner while we sleep deep, or -1 */
 	uint32_t number;	/* of our announcements */
+	uint32_t bell_seen;	/* the peer's bell at our last announcement */
 	uint32_t answered;	/* the peer's announcement that we have answered */
 	uint32_t events_seen;	/* peer's events at our last look at the line */
 	bool hung_up;		/* the line has said so; it does not take it back */
@@ -76,6 +77,8 @@ int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, in
 
 /* For those who sleep otherwise than by park_wait(): the steps of it. */
 void park_announce(struct parking *p, uint32_t stage);
+/* Whether the last announcement may have been answered, so that whoever sleeps on announces anew. */
+bool park_rung(const struct parking *p);
 void park_watch_owner(struct parking *p);
 void park_forget_owner(struct parking *p);
 
