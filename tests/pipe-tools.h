@@ -11,10 +11,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "base/atomic.h"
-#include "mem/layout.h"
+#include "obj/pipe.h"
 #include "support.h"
 #include "weir.h"
 
@@ -111,6 +113,29 @@ static inline uint32_t wait_for_sleeper(pid_t pid, const uint32_t *wait)
 		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
 	}
 	return WAIT_AWAKE;
+}
+
+/*
+ * What the sides of the lanes of a pipe tell each other, to look at after the end is closed, too. Lane
+ * 0 goes from ends[1] to ends[0].
+ */
+static inline const struct weir_lane_control *pipe_watch(const struct weir_end *end)
+{
+	const struct segment *s = &end->core->segment;
+	uint8_t *front = mmap(NULL, s->front_size, PROT_READ, MAP_SHARED, s->fd, 0);
+
+	return front == MAP_FAILED ? NULL : (const void *)(front + WEIR_CONTROL_OFFSET);
+}
+
+/*
+ * Wait until @pid sleeps in @stage, as it announces in @wait. False if that has been missed: after
+ * the shallow stage comes the deep one.
+ */
+static inline bool wait_for_stage(pid_t pid, const uint32_t *wait, uint32_t stage)
+{
+	if (stage == WAIT_DEEP && !child_wait_asleep_in(pid, SYS_ppoll))
+		return false;
+	return wait_for_sleeper(pid, wait) == stage;
 }
 
 static inline int compare_times(const void *a, const void *b)

@@ -79,6 +79,7 @@ struct waiter {
 	pthread_t thread;
 	uint32_t flags;
 	int64_t deadline;
+	bool (*lie_down)(void *arg);
 	pid_t tid;
 	int result;
 };
@@ -86,7 +87,9 @@ struct waiter {
 static void *wait_for_it(void *arg)
 {
 	struct waiter *w = arg;
-	struct park_for what = { .look = has_come, .arg = &it, .turn = &turn };
+	struct park_for what = {
+		.look = has_come, .lie_down = w->lie_down, .arg = &it, .turn = &turn,
+	};
 
 	store_release(&w->tid, (pid_t)syscall(SYS_gettid));
 	errno = 4711;
@@ -327,6 +330,42 @@ START_TEST(missed_wake_is_made_up_for_after_a_short_slice)
 	ck_assert_int_lt(median(times, ARRAY_LENGTH(times)), 10 * MS);
 	/* One who relies on fences sleeps on; this shows that the first slice it was. */
 	ck_assert_int_ge(time_of_missed_wake(NULL), PARK_SHALLOW_NS / 2);
+}
+END_TEST
+
+/*
+ * A peer that takes over answers what it finds announced, before it has stored anything. What it
+ * stores then must be answered as well, in whatever slice the sleeper was: the first ends after 100 us,
+ * and a thread that is woken runs only some of that later.
+ */
+static void answer_for_nothing(uint32_t stage, int64_t *ret_took)
+{
+	struct waiter w = { .lie_down = may_be_missed };
+	int64_t start;
+
+	put_to_sleep(&w, stage);
+	waker.answered = 0;
+	park_notify(&waker, true);
+	/* It has looked in vain, and says so. */
+	for (int64_t deadline = soon(); load_acquire(&control.reader.wait) == waker.answered;)
+		ck_assert(test_now() < deadline);
+	start = test_now();
+	store_seq(&it, 1);
+	park_notify(&waker, true);
+	ck_assert_int_eq(join(&w), 0);
+	*ret_took = test_now() - start;
+}
+
+START_TEST(sleeper_that_was_answered_for_nothing_is_answered_again)
+{
+	for (size_t s = 0; s < ARRAY_LENGTH(stages); s++) {
+		for (int i = 0; i < 50 / LESS; i++) {
+			int64_t took;
+
+			answer_for_nothing(stages[s], &took);
+			ck_assert_int_lt(took, 1500 * MS);
+		}
+	}
 }
 END_TEST
 
@@ -628,6 +667,7 @@ int main(void)
 
 	tcase_add_test(waking, notify_wakes_in_both_stages);
 	tcase_add_test(waking, needless_bell_does_not_end_a_wait);
+	tcase_add_test(waking, sleeper_that_was_answered_for_nothing_is_answered_again);
 	tcase_add_test(waking, nobody_asleep_costs_no_call);
 	tcase_add_test(waking, announcement_is_answered_once_by_the_call_for_its_stage);
 	tcase_add_test(waking, missed_wake_is_made_up_for_after_a_short_slice);
