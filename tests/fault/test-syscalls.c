@@ -69,7 +69,9 @@ static void failures_end(const char *what)
 				     plan.error, plan.first, plan.last, plan.kind); \
 	} while (0)
 
-static const int errors[] = { EMFILE, ENFILE, ENOMEM, EPERM, EINTR, ENOSPC, ENOSYS, EAGAIN, EINVAL };
+static const int errors[] = {
+	EMFILE, ENFILE, ENOMEM, EPERM, EINTR, ENOSPC, ENOSYS, EAGAIN, EINVAL,
+};
 /* What a call that sleeps may return besides. */
 static const int sleep_errors[] = { ENOMEM, EINTR, ENOSYS };
 

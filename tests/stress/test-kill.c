@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* As tests/fault/test-kill.c, at each instruction and with each kind of heir. */
+/* As tests/fault/test-kill.c, at each instruction. */
 #include "fault/lib/strike.h"
 
 #define CASE_SECONDS 600

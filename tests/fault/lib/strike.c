@@ -355,14 +355,18 @@ static void stop_batch(const struct piece *piece, const struct target *targets, 
  * All of it
  */
 
-/* With one heir each, in turn, or with all of them. */
+/* Each in turn; if it is about each instruction, all of them beside an effect. */
 static bool has_heir(const struct piece *piece, const struct target *target, enum heir heir)
 {
 	uint64_t heirs = heir_possible(HEIR_IDLE, piece->scene) ? 3 : 2;
+	const struct way *way = &piece->way;
 
 	if (heir >= heirs)
 		return false;
-	return !piece->plan->most || (target->index + test_seed()) % heirs == heir;
+	if (!piece->plan->most &&
+	    (beside_store(way, target->index) || beside_call(way, target->index)))
+		return true;
+	return (target->index + test_seed()) % heirs == heir;
 }
 
 static void play_with(const struct piece *piece, enum heir heir)

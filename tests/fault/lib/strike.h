@@ -9,8 +9,8 @@
 
 struct strike_plan {
 	/*
-	 * 0: every instruction, with each kind of heir. Otherwise about so many beside stores to
-	 * the shared memory, beside system calls and elsewhere, with one heir each.
+	 * 0: every instruction; beside stores to the shared memory and system calls with each kind
+	 * of heir. Otherwise about so many beside stores, beside system calls and elsewhere.
 	 */
 	uint32_t most;
 	int64_t hold_ns;	/* 0: killed; otherwise stopped for so long, then continued */
