@@ -85,6 +85,8 @@ int pipe_bind_tx(struct weir_end *end)
 {
 	struct pipe_tx *tx = end->tx;
 	struct parking *park = &tx->side.park;
+	uint64_t requests;
+	bool unread;
 	int result;
 
 	*park = pipe_parking(end, ROLE_WRITER);
@@ -98,11 +100,19 @@ int pipe_bind_tx(struct weir_end *end)
 		give(end, park->mine, lock_offset(end->tx_lane, ROLE_WRITER));
 		return pipe_poison(end, park);
 	}
+	/* relaxed: an old position means a wake-up for nothing, no more */
+	unread = load_relaxed(&park->peer->position) != tx->lane.tail;
 	/* relaxed: what is asked later is seen with the next message */
-	pipe_tx_obey(end, load_relaxed(&park->peer->requests));
+	requests = load_relaxed(&park->peer->requests);
+	tx->requests_seen = 0;
+	/*
+	 * The last owner may have died between storing a message and waking for it. Where none is left,
+	 * our first one wakes.
+	 */
+	pipe_tx_obey(end, unread ? requests : REQUESTS(0, REQUEST_FENCE(requests)));
 	tx->side.bound = true;
-	/* The last owner may have died between storing a message and waking for it. */
-	park_notify(park, false);
+	if (unread)
+		park_notify(park, false);
 	return 0;
 }
 
