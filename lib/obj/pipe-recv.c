@@ -95,6 +95,9 @@ static void rearm(struct weir_end *end)
 	if (likely(REQUEST_ARMED(load_relaxed(&rx->side.park.mine->requests)) == 0))
 		return;
 	was_set = sys_event_clear(level);
+	/* If it was readable, it was for the line, which is to be looked at now and not at leisure. */
+	if (!was_set)
+		rx->side.park.line_pace = (struct pacer){ 0 };
 	if (!was_set && rx->armed_at == rx->lane.head)
 		return;
 	request(rx, 1, 0);
