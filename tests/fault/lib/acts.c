@@ -142,6 +142,19 @@ static void run_fd(struct world *w)
 	run_recv_until_dry(w);
 }
 
+/* An event loop, until it has got a message. */
+static void run_loop(struct world *w)
+{
+	struct pollfd p = { .fd = weir_pipe_fd(w->ends[0]), .events = POLLIN };
+	uint32_t until = w->ledger->reported + w->scene->act->count;
+
+	do {
+		/* Sooner than a sleep of the library would end by itself. */
+		child_check(poll(&p, 1, 1500) == 1);
+		run_recv_until_dry(w);
+	} while (w->ledger->reported < until);
+}
+
 static void run_poll_in(struct world *w)
 {
 	uint32_t events = 0;
@@ -184,6 +197,10 @@ static const struct state polls = { .name = "peer polls", .peer = PEER_POLLS };
 static const struct state deep_wrapped = { .name = "peer in ppoll, wrapped",
 					   .peer = PEER_DEEP,
 					   .wrapped = true };
+static const struct state loops = { .name = "peer in an event loop", .peer = PEER_LOOPS };
+static const struct state loops_pending = { .name = "half a batch, peer in an event loop",
+					    .pending = true,
+					    .peer = PEER_LOOPS };
 static const struct state pending = { .name = "half a batch", .pending = true };
 static const struct state pending_one = { .name = "one and half a batch",
 					  .fill = 1,
@@ -255,6 +272,8 @@ static const struct act recv_dry = { "recv until dry", run_recv_until_dry, .read
 static const struct act fd_act = {
 	"fd", run_fd, .reads = true, .arms = true, .count = 1, .size = 24
 };
+static const struct act loop = { "event loop", run_loop,   .reads = true,	   .arms = true,
+				 .count = 1,   .size = 24, .woken = WAIT_ELSEWHERE };
 static const struct act poll_in = { "poll in", run_poll_in, .reads = true, .size = 24 };
 static const struct act poll_in_sleeps = { "poll in that sleeps", run_poll_in, .reads = true,
 					   .size = 24, .woken = WAIT_DEEP };
@@ -267,7 +286,10 @@ static const struct act first_recv = { "first recv",	  run_recv,   .reads = true
 static const struct act first_poll_in = { "first poll in", run_poll_in, .reads = true,
 					  .first_use = true, .gives_up = true, .size = 24 };
 
-static const struct scene scenes[] = {
+static const struct {
+	const struct act *act;
+	const struct state *state;
+} scenes[] = {
 	{ &send_act, &empty },
 	{ &send_act, &one },
 	{ &send_act, &almost },
@@ -277,11 +299,13 @@ static const struct scene scenes[] = {
 	{ &send_act, &deep },
 	{ &send_act, &deep_wrapped },
 	{ &send_act, &polls },
+	{ &send_act, &loops },
 	{ &send_act, &pending },
 	{ &send_act, &pending_deep },
 	{ &send_act, &armed },
 	{ &send_three, &armed_three },
 	{ &send_three, &wrapped },
+	{ &send_three, &loops },
 	{ &send_large, &empty },
 	{ &send_large, &wrapped },
 	{ &send_large, &deep },
@@ -300,6 +324,7 @@ static const struct scene scenes[] = {
 	{ &batch, &shallow },
 	{ &batch, &deep },
 	{ &batch, &polls },
+	{ &batch, &loops },
 	{ &batch, &pending },
 	{ &batch, &armed },
 	{ &batch_sleeps, &empty },
@@ -319,6 +344,7 @@ static const struct scene scenes[] = {
 	{ &close_tx, &pending_one },
 	{ &close_tx, &pending_shallow },
 	{ &close_tx, &pending_deep },
+	{ &close_tx, &loops_pending },
 	{ &close_tx, &armed },
 	{ &handover_tx, &one },
 	{ &handover_tx, &pending_one },
@@ -328,6 +354,7 @@ static const struct scene scenes[] = {
 	{ &first_send, &wrapped },
 	{ &first_send, &deep },
 	{ &first_send, &armed },
+	{ &first_send, &loops },
 	{ &first_send, &orphaned },
 	{ &first_send, &orphaned_deep },
 	{ &first_send, &orphaned_wrapped },
@@ -367,6 +394,8 @@ static const struct scene scenes[] = {
 	{ &fd_act, &empty },
 	{ &fd_act, &three },
 	{ &fd_act, &armed_three },
+	{ &loop, &empty },
+	{ &loop, &armed },
 	{ &poll_in, &one },
 	{ &poll_in_sleeps, &empty },
 	{ &poll_in_sleeps, &armed },
@@ -394,7 +423,7 @@ size_t scene_count(void)
 
 struct scene scene_at(size_t index)
 {
-	return scenes[index];
+	return (struct scene){ .act = scenes[index].act, .state = scenes[index].state };
 }
 
 const char *scene_name(const struct scene *scene)

@@ -45,31 +45,25 @@ static void drop(struct weir_end **end)
 	*end = NULL;
 }
 
-static void join(struct child *child, const char *who, struct finding *f)
+/* Wait for one who has nothing left to wait for. */
+static void join(struct world *w, struct child *child, const char *who, struct finding *f)
 {
 	char note[128];
+	int64_t hang = test_now() + 3 * LATE_NS;
 	int status;
 
-	snprintf(note, sizeof(note), "%s", child->note);
+	while (child_state(child->pid) != 'Z' && test_now() < hang)
+		pause_ns(20000);
+	if (child_state(child->pid) != 'Z') {
+		wrong(f, "%s hangs: received %u, reported %u, sent %u", who, w->ledger->received,
+		      w->ledger->reported, w->ledger->sent);
+		child_kill(child);
+		return;
+	}
+	snprintf(note, sizeof(note), "%.*s", (int)sizeof(note) - 1, child->note);
 	status = child_join(child);
 	if (status != 0)
 		wrong(f, "%s ended with %#x %s", who, status, note);
-}
-
-/* Wait for the peer's process, which has nothing left to wait for. */
-static void join_peer(struct world *w, struct finding *f)
-{
-	int64_t hang = test_now() + 3 * LATE_NS;
-
-	while (child_state(w->peer.pid) != 'Z' && test_now() < hang)
-		pause_ns(20000);
-	if (child_state(w->peer.pid) != 'Z') {
-		wrong(f, "the peer hangs: received %u, sent %u", w->ledger->received,
-		      w->ledger->sent);
-		child_kill(&w->peer);
-		return;
-	}
-	join(&w->peer, "the peer", f);
 }
 
 /*
@@ -173,7 +167,7 @@ static void judge_sleeping_reader(struct world *w, enum heir heir, int64_t died,
 			wrong(f, "late: %u came, %u were completed", l->received, l->completed);
 	}
 	drop(&w->ends[1]);
-	join_peer(w, f);
+	join(w, &w->peer, "the peer", f);
 	if (l->result != -EPIPE)
 		wrong(f, "the peer's last recv: %s", weir_strerror(l->result));
 	f->notice_ns = l->ended - died;
@@ -275,7 +269,7 @@ static void take_from_peer(struct world *w, int64_t died, struct finding *f)
 	if (result != -EPIPE)
 		wrong(f, "the taker's recv: %s; %u received, %u sent", weir_strerror(result),
 		      l->received, l->sent);
-	join_peer(w, f);
+	join(w, &w->peer, "the peer", f);
 	for (uint32_t i = 0; i < l->received && i < LOG_MAX; i++) {
 		if (l->times[i] - before > LATE_NS)
 			wrong(f, "message %u came after %lld us", l->numbers[i],
@@ -301,7 +295,7 @@ static void judge_sleeping_writer(struct world *w, int64_t died, struct finding 
 {
 	const struct ledger *l = w->ledger;
 
-	join_peer(w, f);
+	join(w, &w->peer, "the peer", f);
 	if (l->result != -EPIPE)
 		wrong(f, "the peer's last send: %s", weir_strerror(l->result));
 	f->notice_ns = l->ended - died;
@@ -378,40 +372,64 @@ const char *world_look(struct world *w, bool *ret_free)
 	return probe(w, ret_free);
 }
 
-/* Help it to its end as the peer, for a second at most. */
+/* Help it to the end of its act as the peer. */
 static void accompany(struct world *w, struct child *victim, struct finding *f)
 {
 	int64_t hang = late();
-	bool reads = w->scene->act->reads;
+	bool is_peer = w->peer.pid == 0;
 
-	if (w->peer.pid == 0 && reads && w->scene->act->woken && !w->woken)
-		send_more(w, f);
-	if (w->peer.pid == 0 && reads && !w->scene->act->gives_up)
-		drop(&w->ends[1]);
-	while (child_state(victim->pid) != 'Z' && test_now() < hang) {
-		if (w->peer.pid == 0 && !reads)
+	if (is_peer && w->scene->act->woken && !w->woken)
+		world_wake_anyway(w);
+	while (!load_acquire(&w->ledger->done) && child_state(victim->pid) != 'Z' &&
+	       test_now() < hang) {
+		if (is_peer && !w->scene->act->reads && !w->scene->late)
 			scene_drain(w, UINT32_MAX, 0);
 		pause_ns(20000);
 	}
-	if (child_state(victim->pid) != 'Z') {
+	if (!w->ledger->done && child_state(victim->pid) != 'Z')
 		wrong(f, "the victim hangs after it was continued");
-		child_kill(victim);
-		return;
+}
+
+/*
+ * The peer knows of what the victim has done, though nobody closes anything: has received what was
+ * completed, or has sent more than @sent if there is more room than at @published.
+ */
+static void check_peer_knows(struct world *w, uint32_t sent, uint64_t published, struct finding *f)
+{
+	const struct ledger *l = w->ledger;
+	bool room = world_published(w) - published >= lane_record_size(w->scene->act->size);
+	int64_t hang = late();
+	bool knows = false;
+
+	while (!knows && child_state(w->peer.pid) != 'Z' && test_now() < hang) {
+		pause_ns(20000);
+		knows = w->scene->act->reads ? !room || load_acquire(&l->sent) > sent
+					     : load_acquire(&l->received) >= l->completed;
 	}
-	join(victim, "the victim", f);
+	if (!knows && child_state(w->peer.pid) != 'Z')
+		wrong(f, "the peer sleeps on: %u received of %u, %u sent, room for more: %d",
+		      l->received, l->completed, l->sent, room);
 }
 
 struct finding world_judge_survivor(struct world *w, struct child *victim)
 {
 	struct finding f = { .notice_ns = -1 };
 	const struct ledger *l = w->ledger;
+	uint64_t published = world_published(w);
+	uint32_t sent = load_acquire(&w->ledger->sent);
 
 	kill(victim->pid, SIGCONT);
+	accompany(w, victim, &f);
+	if (w->peer.pid)
+		check_peer_knows(w, sent, published, &f);
 	if (!w->scene->act->reads)
 		drop(&w->ends[1]);
 	else if (!w->scene->act->gives_up)
 		drop(&w->ends[0]);
-	accompany(w, victim, &f);
+	if (w->peer.pid == 0 && w->scene->act->reads && !w->scene->act->gives_up)
+		drop(&w->ends[1]);
+	say(&w->ledger->go, 1);
+	join(w, victim, "the victim", &f);
 	if (!w->scene->act->reads) {
 		judge_writer(w, HEIR_NONE, test_now(), &f);
 		if (l->received != l->attempted)
@@ -420,7 +438,7 @@ struct finding world_judge_survivor(struct world *w, struct child *victim)
 		judge_reader(w, HEIR_TAKES, test_now(), &f);
 	} else {
 		if (w->peer.pid)
-			join_peer(w, &f);
+			join(w, &w->peer, "the peer", &f);
 		if (l->reported != l->sent)
 			wrong(&f, "%u came, %u were sent", l->reported, l->sent);
 	}

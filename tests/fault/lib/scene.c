@@ -3,6 +3,7 @@
 #include "fault/lib/scene.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -202,6 +203,9 @@ static void go_on(struct world *w)
 {
 	int result = 0;
 
+	say(&w->ledger->done, 1);
+	while (!load_acquire(&w->ledger->go))
+		usleep(50);
 	if (w->closed)
 		return;
 	if (w->scene->act->reads && !w->scene->act->gives_up) {
@@ -259,6 +263,19 @@ static int receive_all(struct world *w)
 	return result;
 }
 
+/* An event loop. */
+static int receive_all_in_loop(struct world *w)
+{
+	struct pollfd p = { .fd = weir_pipe_fd(w->ends[0]), .events = POLLIN };
+	int result;
+
+	do {
+		child_check(poll(&p, 1, 25000) == 1);
+		result = scene_drain(w, UINT32_MAX, 0);
+	} while (result == -EAGAIN);
+	return result;
+}
+
 static int send_all(struct world *w)
 {
 	int64_t deadline = test_now() + INT64_C(25000000000);
@@ -288,7 +305,11 @@ int scene_peer(void *arg)
 	int result;
 
 	weir_pipe_close(w->ends[scene_victim_end(w->scene)]);
-	result = w->scene->act->reads ? send_all(w) : receive_all(w);
+	if (w->scene->act->reads)
+		result = send_all(w);
+	else
+		result = w->scene->state->peer == PEER_LOOPS ? receive_all_in_loop(w)
+							     : receive_all(w);
 	w->ledger->result = result;
 	w->ledger->ended = test_now();
 	child_check(result == 0 || result == -EPIPE);

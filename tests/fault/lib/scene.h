@@ -41,6 +41,9 @@ struct ledger {
 	uint32_t broken;	/* of those not whole */
 	/* the peer has sent */
 	uint32_t sent;
+	/* the victim has come to the end of its act; it may go on */
+	uint32_t done;
+	uint32_t go;
 	/* how the peer's last call ended, and when */
 	int32_t result;
 	int64_t ended;
@@ -50,7 +53,8 @@ enum peer {
 	PEER_AWAKE,	/* is we; does nothing until the victim is dead */
 	PEER_SHALLOW,	/* sleeps on the futex */
 	PEER_DEEP,	/* sleeps in ppoll() */
-	PEER_POLLS	/* sleeps in weir_pipe_poll() */
+	PEER_POLLS,	/* sleeps in weir_pipe_poll() */
+	PEER_LOOPS	/* sleeps in poll() on the descriptor, and receives until it is dry */
 };
 
 #define FILL_ALMOST	UINT32_MAX		/* just room for what the act sends */
@@ -69,6 +73,9 @@ struct state {
 
 struct world;
 
+/* Sleeps in something that is not the library's. */
+#define WAIT_ELSEWHERE 3U
+
 struct act {
 	const char *name;
 	void (*run)(struct world *w);
@@ -85,6 +92,7 @@ struct act {
 struct scene {
 	const struct act *act;
 	const struct state *state;
+	bool late;		/* the peer comes, and goes to sleep, while the victim is stopped */
 };
 
 /* Where a case is, for the message of a failure anywhere below it. */
@@ -95,6 +103,11 @@ __attribute__((format(printf, 1, 2))) _Noreturn void scene_fail(const char *form
 size_t scene_count(void);
 struct scene scene_at(size_t index);
 const char *scene_name(const struct scene *scene);
+/* Whether the peer has something to do while the victim is stopped. */
+static inline bool scene_has_part(const struct scene *scene)
+{
+	return scene->state->peer != PEER_AWAKE || scene->act->woken;
+}
 
 /* One performance. */
 struct world {

@@ -329,6 +329,15 @@ static void judge_stopped(struct player *p)
 		scene_fail("%s", f.wrong);
 }
 
+/* Everything that the victim may or may not have noticed yet. */
+static void do_peers_part(struct world *w)
+{
+	world_peer_comes(w);
+	world_ready(w);
+	if (w->scene->act->woken && !w->woken)
+		world_wake_anyway(w);
+}
+
 static void stop_batch(const struct piece *piece, const struct target *targets, size_t count)
 {
 	int64_t hold_ns = piece->plan->hold_ns;
@@ -345,8 +354,12 @@ static void stop_batch(const struct piece *piece, const struct target *targets, 
 		stop_victim(&players[i], piece);
 	}
 	nanosleep(&hold, NULL);
+	for (size_t i = 0; piece->plan->meanwhile && !hurry && i < count; i++)
+		world_peer_comes(&players[i].world);
 	for (size_t i = 0; i < count; i++) {
 		describe(piece, &targets[i], "stopped");
+		if (piece->plan->meanwhile)
+			do_peers_part(&players[i].world);
 		judge_stopped(&players[i]);
 	}
 }
@@ -414,16 +427,18 @@ static void play_piece(const struct piece *piece)
 
 void strike_scene(const struct scene *scene, const struct strike_plan *plan)
 {
-	struct piece piece = { .scene = scene, .plan = plan };
+	struct scene mine = *scene;
+	struct piece piece = { .scene = &mine, .plan = plan };
 	struct resources before;
 
 	players = calloc(BATCH, sizeof(*players));
 	for (size_t i = 0; i < BATCH; i++)
 		players[i].ledger = shared_alloc(sizeof(struct ledger));
+	mine.late = plan->meanwhile && scene->state->peer != PEER_AWAKE;
 	snprintf(scene_where, sizeof(scene_where), "%s, walking", scene_name(scene));
 	before = resources_begin();
-	rehearse(scene);
-	piece.way = walk(scene);
+	rehearse(piece.scene);
+	piece.way = walk(piece.scene);
 	piece.targets = choose(&piece.way, plan);
 	play_piece(&piece);
 	totals->scenes++;

@@ -14,6 +14,7 @@ struct strike_plan {
 	 */
 	uint32_t most;
 	int64_t hold_ns;	/* 0: killed; otherwise stopped for so long, then continued */
+	bool meanwhile;		/* while it is stopped, the peer does its part, all of it */
 };
 
 /* Before the cases run. */

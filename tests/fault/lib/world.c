@@ -3,10 +3,16 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NS_PER_MS	INT64_C(1000000)
+#if defined(SYS_poll)
+#define LOOP_CALL	SYS_poll
+#else
+#define LOOP_CALL	SYS_ppoll
+#endif
 #define REST_NS		(11 * NS_PER_MS)
 
 bool heir_possible(enum heir heir, const struct scene *scene)
@@ -122,7 +128,7 @@ static void fill_for_reader(struct world *w)
 
 	if (state->orphaned)
 		count += WARM + 3;
-	if (state->fill == FILL_FULL) {
+	if (state->fill == FILL_FULL || w->scene->late) {
 		while (send_as_peer(w, 0) == 0)
 			;
 		return;
@@ -147,16 +153,24 @@ static void have_predecessor(struct world *w)
 	child_join(&child);
 }
 
+/* We are the peer, until a late one comes. */
+static bool alone(const struct scene *s)
+{
+	return s->state->peer == PEER_AWAKE || s->late;
+}
+
 static void fill(struct world *w)
 {
 	const struct scene *s = w->scene;
 
-	if (s->act->reads && s->state->peer == PEER_AWAKE)
+	if (s->act->reads && alone(s))
 		fill_for_reader(w);
-	if (s->state->orphaned && s->state->peer == PEER_AWAKE)
+	if (s->state->orphaned && alone(s))
 		have_predecessor(w);
 	else if (!s->act->reads && s->act->first_use)
 		fill_for_first_writer(w);
+	if (s->late)
+		weir_pipe_handover(*peer_end(w));
 }
 
 static void start_peer(struct world *w)
@@ -164,7 +178,7 @@ static void start_peer(struct world *w)
 	w->peer = child_start(run_peer, w);
 	drop(peer_end(w));
 	/* It needs the peer's help to get that far. */
-	if (w->scene->state->orphaned)
+	if (w->scene->state->orphaned && !w->scene->late)
 		have_predecessor(w);
 }
 
@@ -201,7 +215,7 @@ void world_open(struct world *w, const struct scene *scene, struct ledger *ledge
 	if (scene->state->armed)
 		ck_assert_int_ge(weir_pipe_fd(w->ends[0]), 0);
 	fill(w);
-	if (scene->state->peer != PEER_AWAKE)
+	if (!alone(scene))
 		start_peer(w);
 	w->victim = stepper_start(run_victim, w);
 	if (!stepper_run_to_begin(&w->victim))
@@ -217,18 +231,47 @@ void world_open(struct world *w, const struct scene *scene, struct ledger *ledge
 	w->opened = test_now();
 }
 
+static const struct weir_lane_control *lane_of(const struct world *w)
+{
+	return (const void *)(w->memory + WEIR_CONTROL_OFFSET);
+}
+
+uint64_t world_published(const struct world *w)
+{
+	return load_relaxed(&lane_of(w)->reader.published);
+}
+
 static uint32_t stage_of(const struct world *w, bool victim)
 {
-	const struct weir_lane_control *lane = (const void *)(w->memory + WEIR_CONTROL_OFFSET);
+	const struct weir_lane_control *lane = lane_of(w);
 	const struct weir_side *side = victim == w->scene->act->reads ? &lane->reader
 								      : &lane->writer;
 
 	return load_relaxed(&side->wait) & WAIT_STAGE_MASK;
 }
 
+/* Where the peer sleeps, WAIT_AWAKE if it does not or has something to do. */
+static uint32_t stage_of_peer(const struct world *w)
+{
+	bool busy = !w->scene->act->reads && !w->scene->late &&
+		    load_acquire(&w->ledger->received) < w->completed;
+
+	if (busy || child_state(w->peer.pid) != 'S')
+		return WAIT_AWAKE;
+	if (w->scene->state->peer == PEER_LOOPS)
+		return child_wait_asleep_in(w->peer.pid, LOOP_CALL) ? WAIT_ELSEWHERE : WAIT_AWAKE;
+	return stage_of(w, false);
+}
+
 bool world_ready(struct world *w)
 {
-	uint32_t wanted = w->scene->state->peer == PEER_SHALLOW ? WAIT_SHALLOW : WAIT_DEEP, stage;
+	static const uint32_t stages[] = {
+		[PEER_SHALLOW] = WAIT_SHALLOW,
+		[PEER_DEEP] = WAIT_DEEP,
+		[PEER_POLLS] = WAIT_DEEP,
+		[PEER_LOOPS] = WAIT_ELSEWHERE,
+	};
+	uint32_t wanted = stages[w->scene->state->peer], stage;
 	int64_t hang = soon();
 
 	while (w->scene->state->rested && test_now() < w->opened + REST_NS)
@@ -236,10 +279,8 @@ bool world_ready(struct world *w)
 	if (w->peer.pid == 0)
 		return true;
 	for (;;) {
-		stage = stage_of(w, false);
-		if (!w->scene->act->reads && load_acquire(&w->ledger->received) < w->completed)
-			stage = WAIT_AWAKE;
-		if (stage == wanted && child_state(w->peer.pid) == 'S')
+		stage = stage_of_peer(w);
+		if (stage == wanted)
 			return true;
 		if (stage == WAIT_DEEP && wanted == WAIT_SHALLOW)
 			return false;
@@ -261,7 +302,7 @@ static uint64_t mixed(uint64_t hash, const void *memory, size_t size)
 uint64_t world_image(const void *arg)
 {
 	const struct world *w = arg;
-	const struct weir_lane_control *lane = (const void *)(w->memory + WEIR_CONTROL_OFFSET);
+	const struct weir_lane_control *lane = lane_of(w);
 	const uint8_t *ring = w->memory + w->memory_size - 2 * SCENE_CAPACITY;
 	uint64_t hash = mixed(1, w->ledger, offsetof(struct ledger, received));
 
@@ -277,19 +318,31 @@ uint64_t world_image(const void *arg)
 	return hash;
 }
 
-void world_wake(void *arg)
+void world_wake_anyway(struct world *w)
 {
-	struct world *w = arg;
-
-	/* Later is too late, and better than never. */
-	if (w->woken || w->scene->act->woken == WAIT_AWAKE ||
-	    stage_of(w, true) < w->scene->act->woken)
-		return;
 	w->woken = true;
 	if (w->scene->act->reads)
 		send_as_peer(w, 0);
 	else
 		scene_drain(w, UINT32_MAX, 0);
+}
+
+void world_wake(void *arg)
+{
+	struct world *w = arg;
+	uint32_t woken = w->scene->act->woken;
+
+	if (w->woken || woken == WAIT_AWAKE)
+		return;
+	/* Later is too late, and better than never. */
+	if (woken == WAIT_ELSEWHERE || stage_of(w, true) >= woken)
+		world_wake_anyway(w);
+}
+
+void world_peer_comes(struct world *w)
+{
+	if (w->scene->state->peer != PEER_AWAKE && w->peer.pid == 0)
+		start_peer(w);
 }
 
 void world_close(struct world *w)

@@ -27,10 +27,16 @@ bool heir_possible(enum heir heir, const struct scene *scene);
 void world_open(struct world *w, const struct scene *scene, struct ledger *ledger, enum heir heir);
 /* The peer has fallen asleep as the state wants it. False if it is too late for that. */
 bool world_ready(struct world *w);
+/* The peer of a scene where it comes late; world_ready() tells when it sleeps. */
+void world_peer_comes(struct world *w);
 /* What is the same in each performance at the same instruction: for way_record. A world. */
 uint64_t world_image(const void *arg);
 /* Wakes the victim when it sleeps where the act wants it: a way_asleep. */
 void world_wake(void *arg);
+/* Do what would wake the victim, whether it sleeps or not. */
+void world_wake_anyway(struct world *w);
+/* Where the reader has told the writer that it is. */
+uint64_t world_published(const struct world *w);
 /* Free what is left and end those who still live. */
 void world_close(struct world *w);
 
