@@ -106,11 +106,12 @@ int pipe_bind_tx(struct weir_end *end)
 	requests = load_relaxed(&park->peer->requests);
 	tx->requests_seen = 0;
 	/*
-	 * The last owner may have died between storing a message and waking for it. Where none is left,
-	 * our first one wakes.
+	 * The last owner may have died between storing a message and waking for it. Where none is
+	 * left, our first one wakes.
 	 */
 	pipe_tx_obey(end, unread ? requests : REQUESTS(0, REQUEST_FENCE(requests)));
-	tx->side.bound = true;
+	/* relaxed: a receiving thread asks, only for a hint */
+	store_relaxed(&tx->side.bound, true);
 	if (unread)
 		park_notify(park, false);
 	return 0;
@@ -156,7 +157,8 @@ void pipe_release_tx(struct weir_end *end)
 	pipe_tx_flush(end);
 	lane_tx_mark(&tx->lane);
 	lane_tx_leave(&tx->lane);
-	tx->side.bound = false;
+	/* relaxed: as above */
+	store_relaxed(&tx->side.bound, false);
 	give(end, tx->side.park.mine, lock_offset(end->tx_lane, ROLE_WRITER));
 }
 

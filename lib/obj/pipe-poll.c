@@ -210,42 +210,55 @@ static int poll_end(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *
 	return result > 0 ? 0 : result;
 }
 
-/* A process that only polls does not become the owner. */
+/*
+ * A process that only polls does not become the owner. Whether it is one it asks when it has the
+ * turn: another thread may just have become it.
+ */
 static int poll_with_tx(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
 {
-	bool locked, owned = p->end->tx && p->end->tx->side.bound;
+	struct pipe_tx *tx = p->end->tx;
+	bool locked, owned;
 	int result;
 
 	if (!(p->wanted & WEIR_OUT) && p->rx)
 		return poll_end(p, flags, deadline, ret_events);
-	result = pipe_enter_tx(p->end, flags, deadline, &locked);
+	result = turn_take(&tx->side.turn, flags, deadline, &locked);
 	if (result < 0)
 		return result;
-	p->tx = p->end->tx;
-	result = poll_end(p, flags, deadline, ret_events);
-	if (!owned)
-		pipe_release_tx(p->end);
-	turn_give(&p->end->tx->side.turn, locked);
+	owned = tx->side.bound;
+	result = owned ? 0 : pipe_bind_tx(p->end);
+	if (result == 0) {
+		p->tx = tx;
+		result = poll_end(p, flags, deadline, ret_events);
+		if (!owned)
+			pipe_release_tx(p->end);
+	}
+	turn_give(&tx->side.turn, locked);
 	return result;
 }
 
 static int poll_with_rx(struct poll *p, uint32_t flags, int64_t deadline, uint32_t *ret_events)
 {
-	bool locked, owned = p->end->rx && p->end->rx->side.bound;
+	struct pipe_rx *rx = p->end->rx;
+	bool locked, owned;
 	int result;
 
 	if (!(p->wanted & WEIR_IN) && p->end->tx)
 		return poll_with_tx(p, flags, deadline, ret_events);
-	result = pipe_enter_rx(p->end, flags, deadline, &locked);
+	result = turn_take(&rx->side.turn, flags, deadline, &locked);
 	if (result < 0)
 		return result;
-	p->rx = p->end->rx;
-	if (p->rx->lane.head != p->rx->lane.published)
-		pipe_rx_publish(p->rx);
-	result = poll_with_tx(p, flags, deadline, ret_events);
-	if (!owned)
-		pipe_release_rx(p->end);
-	turn_give(&p->end->rx->side.turn, locked);
+	owned = rx->side.bound;
+	result = owned ? 0 : pipe_bind_rx(p->end);
+	if (result == 0) {
+		p->rx = rx;
+		if (rx->lane.head != rx->lane.published)
+			pipe_rx_publish(rx);
+		result = poll_with_tx(p, flags, deadline, ret_events);
+		if (!owned)
+			pipe_release_rx(p->end);
+	}
+	turn_give(&rx->side.turn, locked);
 	return result;
 }
 

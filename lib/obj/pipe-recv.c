@@ -95,7 +95,7 @@ static void rearm(struct weir_end *end)
 	if (likely(REQUEST_ARMED(load_relaxed(&rx->side.park.mine->requests)) == 0))
 		return;
 	was_set = sys_event_clear(level);
-	/* If it was readable, it was for the line, which is to be looked at now and not at leisure. */
+	/* If it was readable, it was for the line, which is to be looked at now, not at leisure. */
 	if (!was_set)
 		rx->side.park.line_pace = (struct pacer){ 0 };
 	if (!was_set && rx->armed_at == rx->lane.head)
@@ -181,9 +181,15 @@ static bool lie_down(void *arg)
 	struct weir_end *end = arg;
 	struct pipe_rx *rx = end->rx;
 
-	/* The peer will wait on the other lane, and asks that one's writer where it runs. */
-	if (end->tx && end->tx->side.bound)
-		park_here(&end->tx->side.park);
+	/*
+	 * The peer will wait on the other lane, and asks that one's writer where it runs.
+	 * relaxed: another thread may have the turn of that side, and end what we find
+	 */
+	if (end->tx && load_relaxed(&end->tx->side.bound)) {
+		struct parking other = pipe_parking(end, ROLE_WRITER);
+
+		park_here(&other);
+	}
 	choose_fence(rx);
 	rx->slept_at = rx->lane.head;
 	rx->sleeps++;

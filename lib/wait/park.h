@@ -77,7 +77,7 @@ int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, in
 
 /* For those who sleep otherwise than by park_wait(): the steps of it. */
 void park_announce(struct parking *p, uint32_t stage);
-/* Whether the last announcement may have been answered, so that whoever sleeps on announces anew. */
+/* Whether the last announcement may have been answered: then whoever sleeps on announces anew. */
 bool park_rung(const struct parking *p);
 void park_watch_owner(struct parking *p);
 void park_forget_owner(struct parking *p);
