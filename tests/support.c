@@ -371,7 +371,7 @@ bool child_wait_asleep(pid_t pid)
 
 const char *kernel_unavailable(void)
 {
-	return getenv("WEIR_TEST_EMULATED") ? "the emulator does not pass it on to the kernel" : NULL;
+	return getenv("WEIR_TEST_EMULATED") ? "the emulator does not pass it on" : NULL;
 }
 
 bool child_wait_asleep_in(pid_t pid, long call)

@@ -60,8 +60,8 @@ struct park_for {
 	void *arg;
 	const struct turn *turn;	/* whose closing ends the wait */
 	/*
-	 * Called before the first sleep; whether the peer may miss an announcement just made. NULL: it
-	 * may not.
+	 * Called before the first sleep; whether the peer may miss an announcement just made.
+	 * NULL: it may not.
 	 */
 	bool (*lie_down)(void *arg);
 };

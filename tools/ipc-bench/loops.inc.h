@@ -6,9 +6,9 @@
  *	static inline int port_recv(struct port *port, void *message);
  *
  * which move one message of port->size bytes, wait as port->wait says, and return 0 or a negative
- * errno. It gets LOOPS, which initialises a struct loops. A template, because a message can take as little as 5 ns:
- * a call through a pointer, a clock read or a shared counter per message would be most of it.
- * With LOOPS_BATCH defined, also the functions that loops-batch.inc.h names.
+ * errno. It gets LOOPS, which initialises a struct loops. A template, because a message can take
+ * as little as 5 ns: a call through a pointer, a clock read or a shared counter per message would
+ * be most of it. With LOOPS_BATCH defined, also the functions that loops-batch.inc.h names.
  *
  * A pass ends with a message whose header is WORKER_END, which is not counted; or, when the number
  * of messages is known beforehand, after as many.

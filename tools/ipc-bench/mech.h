@@ -102,7 +102,8 @@ struct loops {
 struct mech {
 	const char *name;
 	const char *summary;		/* half a line for `list` */
-	const char *package;		/* what to install when it is missing; NULL: part of the tool */
+	/* what to install when it is missing; NULL: part of the tool */
+	const char *package;
 	uint32_t capabilities;
 	uint64_t size_max;		/* largest message known beforehand; 0: ask create() */
 

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The median of a value of the points; below 6 repeats, which have no interval, between the smallest
- * and the largest: enough to tell what overlaps. */
+/*
+ * The median of a value of the points; below 6 repeats, which have no interval, between the
+ * smallest and the largest: enough to tell what overlaps.
+ */
 static struct stats_median spread(const struct row *row, size_t offset)
 {
 	struct stats_median m = result_median(row, offset);

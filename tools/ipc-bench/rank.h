@@ -23,8 +23,10 @@ enum mark rank_mark(const struct results *results, const struct row *row, merit 
 /* The best row of @row's group, by median. */
 const struct row *rank_best(const struct results *results, const struct row *row, merit *by);
 
-/* What ratios of @row refer to: pipe in its group; in a run without pipe, the group's first row. NULL
- * when there is nothing to compare with. */
+/*
+ * What ratios of @row refer to: pipe in its group; in a run without pipe, the group's first row.
+ * NULL when there is nothing to compare with.
+ */
 const struct row *rank_base(const struct results *results, const struct row *row);
 
 /* Whether a row takes part in tables and ranks. */

@@ -10,7 +10,9 @@
 
 #define REPEAT_COMMAND "_repeat"
 
-/* The hidden command: do the task in the control memory at descriptor @fd. Returns the exit code. */
+/*
+ * The hidden command: do the task in the control memory at descriptor @fd. Returns the exit code.
+ */
 int repeat_main(const char *fd);
 
 enum repeat_outcome {

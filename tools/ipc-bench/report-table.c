@@ -203,6 +203,6 @@ void report_legend(FILE *out)
 		" not; never compare across\n"
 		"CPU: processor time of both ends together, waiting included; sys/msg: system calls"
 		" of both ends\n"
-		"rtt: there and back, mean [95 %% interval] and the 99th percentile; stream: messages"
-		" a second in one direction\n");
+		"rtt: there and back, mean [95 %% interval] and the 99th percentile;"
+		" stream: messages a second in one direction\n");
 }

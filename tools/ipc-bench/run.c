@@ -16,7 +16,8 @@
 #define PATIENCE_NS	(10 * BENCH_NS)		/* a busy machine takes seconds to start a repeat */
 #define PER_BYTE_NS	4			/* of a fresh page, twice, on a slow host */
 #define WAKE_NS		50000			/* when the floor cannot tell */
-#define AGAIN		2			/* how often an unstable repeat is run again later */
+/* How often an unstable repeat is run again later. */
+#define AGAIN		2
 
 /* A repeat that was unstable and is owed to its block. */
 struct owed {
@@ -257,8 +258,10 @@ static int64_t share_of_time(const struct run *run, int block)
 	return run->begin + (int64_t)((double)(run->again_until - run->begin) * part);
 }
 
-/* Repeat those in @owed once, unless that would end after @until; those that are unstable again stay
- * in it. */
+/*
+ * Repeat those in @owed once, unless that would end after @until; those that are unstable again
+ * stay in it.
+ */
 static int pay(struct run *run, struct owed *owed, size_t *count, int64_t until)
 {
 	size_t kept = 0;

@@ -226,8 +226,10 @@ static double bracket(struct control *c)
 	return floor_line_side(&c->line, (int)self.side);
 }
 
-/* Other tasks on these CPUs disturb a measurement of the line too, and then it is only slower: before
- * the CPUs are said to have moved, it is taken again. Both sides see the same numbers. */
+/*
+ * Other tasks on these CPUs disturb a measurement of the line too, and then it is only slower:
+ * before the CPUs are said to have moved, it is taken again. Both sides see the same numbers.
+ */
 static double bracket_after(struct control *c, double before)
 {
 	const int32_t *cpu = c->task.cpu;

@@ -30,7 +30,8 @@ struct worker {
 
 	uint32_t stop;			/* set by the timer: end the pass */
 	uint64_t limit;			/* messages of this pass at most */
-	uint64_t expected;	/* messages that the reader takes; UINT64_MAX: until the end marker */
+	/* messages that the reader takes; UINT64_MAX: until the end marker */
+	uint64_t expected;
 	bool clocked;			/* rtt: fill the histogram */
 	double interval_ns;		/* oneway: time between messages */
 	bool poisson;
