@@ -119,7 +119,7 @@ static inline bool bed_is_dry(const struct bed *b)
 	return lane_rx_look(&b->rx) == 0 && lane_rx_look_again(&b->rx) == 0;
 }
 
-/* Receive the next message, which must be of @size bytes, the slow way; the position stays as it is. */
+/* Receive the next message, of @size bytes, the slow way; the position stays as it is. */
 static inline void bed_get_unsettled(struct bed *b, size_t size)
 {
 	static uint8_t buffer[(1 << 20) + 64];

@@ -116,8 +116,8 @@ static inline uint32_t wait_for_sleeper(pid_t pid, const uint32_t *wait)
 }
 
 /*
- * What the sides of the lanes of a pipe tell each other, to look at after the end is closed, too. Lane
- * 0 goes from ends[1] to ends[0].
+ * What the sides of the lanes of a pipe tell each other, to look at after the end is closed, too.
+ * Lane 0 goes from ends[1] to ends[0].
  */
 static inline const struct weir_lane_control *pipe_watch(const struct weir_end *end)
 {

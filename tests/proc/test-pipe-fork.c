@@ -160,7 +160,8 @@ START_TEST(each_closes_the_end_that_it_does_not_use)
 
 	weir_pipe_close(ends[1]);
 	ends[1] = NULL;
-	ck_assert_int_eq(weir_pipe_recv(ends[0], buffer, sizeof(buffer), 0, WEIR_FOREVER, &size), 0);
+	ck_assert_int_eq(weir_pipe_recv(ends[0], buffer, sizeof(buffer), 0, WEIR_FOREVER, &size),
+			 0);
 	ck_assert_uint_eq(size, 5);
 	ck_assert_str_eq(buffer, "hello");
 	ck_assert_int_eq(weir_pipe_recv(ends[0], buffer, sizeof(buffer), 0, soon(), &size), -EPIPE);

@@ -291,8 +291,9 @@ static int keep_end(void *arg)
 	return sleep_long(NULL);
 }
 
-/* Kill the holder of @victim's end while the other sleeps in @stage. False: it was not seen there. */
-static bool kill_beside_sleeper(int (*sleeper)(void *arg), int victim, const uint32_t *wait, uint32_t stage)
+/* Kill the holder of @victim's end while the other sleeps in @stage. False: that was missed. */
+static bool kill_beside_sleeper(int (*sleeper)(void *arg), int victim, const uint32_t *wait,
+				uint32_t stage)
 {
 	struct child holder = child_start(keep_end, &victim), child;
 	bool seen;
@@ -348,7 +349,8 @@ START_TEST(sleeping_poll_notices_a_killed_peer_within_50_ms)
 	times = shared_alloc(sizeof(*times));
 	for (int i = 0; i < ROUNDS; i++) {
 		/* It asks for the hang-up alone, and sleeps as a sender. */
-		ck_assert(kill_beside_sleeper(poll_until_closed, 1, &lanes[1].writer.wait, WAIT_DEEP));
+		ck_assert(kill_beside_sleeper(poll_until_closed, 1, &lanes[1].writer.wait,
+					      WAIT_DEEP));
 		took[i] = times->end - times->start;
 		ck_assert_int_lt(took[i], 2000 * MS);
 	}

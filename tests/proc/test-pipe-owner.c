@@ -462,7 +462,8 @@ static int send_batches_for_ever(void *arg)
 			child_check(weir_pipe_send_batch(ends[1], m, BATCH, 0, soon()) == BATCH);
 		} else {
 			child_check(weir_pipe_send_batch(ends[1], m, 3, WEIR_MORE, soon()) == 3);
-			child_check(weir_pipe_send_batch(ends[1], m + 3, BATCH - 3, 0, soon()) == BATCH - 3);
+			child_check(weir_pipe_send_batch(ends[1], m + 3, BATCH - 3, 0, soon()) ==
+				    BATCH - 3);
 		}
 		store_release(&said->sent, next);
 	}

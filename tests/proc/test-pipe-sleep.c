@@ -69,7 +69,9 @@ static bool is_poll(enum kind kind)
 static int64_t call(enum kind kind, int64_t deadline)
 {
 	static const uint32_t asked[CALL_KINDS] = {
-		[CALL_POLL_IN] = WEIR_IN, [CALL_POLL_OUT] = WEIR_OUT, [CALL_POLL_BOTH] = WEIR_IN | WEIR_OUT,
+		[CALL_POLL_IN] = WEIR_IN,
+		[CALL_POLL_OUT] = WEIR_OUT,
+		[CALL_POLL_BOTH] = WEIR_IN | WEIR_OUT,
 	};
 	uint64_t number = 4711;
 	struct weir_msg m = { .data = &number, .size = sizeof(number), .room = sizeof(number) };
@@ -89,8 +91,9 @@ static int64_t call(enum kind kind, int64_t deadline)
 		result = weir_pipe_send_batch(ends[1], &m, 1, flags, deadline);
 		return result < 0 ? result : result - 1;
 	default:
-		/* Of ends[0] for a message; of ends[1] for room; there is no room on ends[0] for both. */
-		result = weir_pipe_poll(ends[kind == CALL_POLL_OUT], asked[kind], flags, deadline, &events);
+		/* Of ends[0] for a message, of ends[1] for room; for both where ends[0] is full. */
+		result = weir_pipe_poll(ends[kind == CALL_POLL_OUT], asked[kind], flags, deadline,
+					&events);
 		return result < 0 ? result : (int64_t)events;
 	}
 }
@@ -150,7 +153,8 @@ static void free_child(struct child *child)
 }
 
 /* A child that sleeps in a call, in that stage; how many messages are in the ring. */
-static struct child start_sleeper(enum kind kind, uint32_t stage, uint32_t flags, uint64_t *ret_sent)
+static struct child start_sleeper(enum kind kind, uint32_t stage, uint32_t flags,
+				  uint64_t *ret_sent)
 {
 	for (int tries = 0; tries < 100; tries++) {
 		struct child child;
@@ -169,10 +173,13 @@ static struct child start_sleeper(enum kind kind, uint32_t stage, uint32_t flags
 
 static const uint32_t stages[] = { WAIT_SHALLOW, WAIT_DEEP };
 
-#define FOR_EACH_SLEEPER(kind, s) \
-	for (enum kind kind = CALL_RECV; kind < CALL_KINDS; kind++) \
-		for (size_t s = 0; s < ARRAY_LENGTH(stages); s++) \
+static void for_each_sleeper(void (*check)(enum kind kind, uint32_t stage))
+{
+	for (enum kind kind = CALL_RECV; kind < CALL_KINDS; kind++)
+		for (size_t s = 0; s < ARRAY_LENGTH(stages); s++)
 			if (knows_stage(kind, stages[s]))
+				check(kind, stages[s]);
+}
 
 /*
  * Woken by what they wait for
@@ -206,27 +213,30 @@ static int64_t expected_result(enum kind kind)
 	}
 }
 
+static void check_woken(enum kind kind, uint32_t stage)
+{
+	int64_t took[ROUNDS];
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t sent;
+		struct child child = start_sleeper(kind, stage, 0, &sent);
+		int64_t start = test_now();
+
+		give(kind, sent);
+		child_join_ok(&child);
+		ck_assert_int_eq(report->result, expected_result(kind));
+		took[i] = report->at - start;
+		ck_assert_msg(took[i] < 2000 * MS, "call %d, stage %u: %ld ns", (int)kind, stage,
+			      (long)took[i]);
+		renew();
+	}
+	ck_assert_msg(median(took, ROUNDS) < 15 * MS, "call %d, stage %u: %ld ns", (int)kind, stage,
+		      (long)median(took, ROUNDS));
+}
+
 START_TEST(sleeper_is_woken_by_what_it_waits_for)
 {
-	FOR_EACH_SLEEPER(kind, s) {
-		int64_t took[ROUNDS];
-
-		for (int i = 0; i < ROUNDS; i++) {
-			uint64_t sent;
-			struct child child = start_sleeper(kind, stages[s], 0, &sent);
-			int64_t start = test_now();
-
-			give(kind, sent);
-			child_join_ok(&child);
-			ck_assert_int_eq(report->result, expected_result(kind));
-			took[i] = report->at - start;
-			ck_assert_msg(took[i] < 2000 * MS, "call %d, stage %u: %ld ns", (int)kind, stages[s],
-				      (long)took[i]);
-			renew();
-		}
-		ck_assert_msg(median(took, ROUNDS) < 15 * MS, "call %d, stage %u: %ld ns", (int)kind,
-			      stages[s], (long)median(took, ROUNDS));
-	}
+	for_each_sleeper(check_woken);
 }
 END_TEST
 
@@ -258,43 +268,49 @@ END_TEST
  * Signals
  */
 
+static void check_eintr(enum kind kind, uint32_t stage)
+{
+	uint64_t sent;
+	struct child child = start_sleeper(kind, stage, WEIR_INTR, &sent);
+
+	kill(child.pid, SIGUSR1);
+	child_join_ok(&child);
+	ck_assert_msg(report->result == -EINTR, "call %d, stage %u: %ld", (int)kind, stage,
+		      (long)report->result);
+	ck_assert_int_eq(report->next, -EAGAIN);
+	/* Neither a message more nor one less than before. */
+	for (uint64_t n = 0; n < sent; n++)
+		ck_assert_int_eq(recv_number(ends[0], 0), (int64_t)n);
+	ck_assert_int_eq(recv_number(ends[0], 0), -EAGAIN);
+	ck_assert_int_eq(send_number(ends[1], 6, 0), 0);
+	ck_assert_int_eq(recv_number(ends[0], 0), 6);
+	renew();
+}
+
 START_TEST(signal_is_eintr_for_one_who_wants_it_and_nothing_is_lost)
 {
-	FOR_EACH_SLEEPER(kind, s) {
-		uint64_t sent;
-		struct child child = start_sleeper(kind, stages[s], WEIR_INTR, &sent);
-
-		kill(child.pid, SIGUSR1);
-		child_join_ok(&child);
-		ck_assert_msg(report->result == -EINTR, "call %d, stage %u: %ld", (int)kind, stages[s],
-			      (long)report->result);
-		ck_assert_int_eq(report->next, -EAGAIN);
-		/* Neither a message more nor one less than before. */
-		for (uint64_t n = 0; n < sent; n++)
-			ck_assert_int_eq(recv_number(ends[0], 0), (int64_t)n);
-		ck_assert_int_eq(recv_number(ends[0], 0), -EAGAIN);
-		ck_assert_int_eq(send_number(ends[1], 6, 0), 0);
-		ck_assert_int_eq(recv_number(ends[0], 0), 6);
-		renew();
-	}
+	for_each_sleeper(check_eintr);
 }
 END_TEST
 
+static void check_restart(enum kind kind, uint32_t stage)
+{
+	uint64_t sent;
+	struct child child = start_sleeper(kind, stage, 0, &sent);
+
+	for (int i = 0; i < 10; i++)
+		kill(child.pid, SIGUSR1);
+	ck_assert(wait_for_sleeper(child.pid, announced_by(kind)) != WAIT_AWAKE);
+	ck_assert_int_eq(load_acquire(&report->result), INT64_MIN);
+	give(kind, sent);
+	child_join_ok(&child);
+	ck_assert_int_eq(report->result, expected_result(kind));
+	renew();
+}
+
 START_TEST(signal_is_nothing_to_others)
 {
-	FOR_EACH_SLEEPER(kind, s) {
-		uint64_t sent;
-		struct child child = start_sleeper(kind, stages[s], 0, &sent);
-
-		for (int i = 0; i < 10; i++)
-			kill(child.pid, SIGUSR1);
-		ck_assert(wait_for_sleeper(child.pid, announced_by(kind)) != WAIT_AWAKE);
-		ck_assert_int_eq(load_acquire(&report->result), INT64_MIN);
-		give(kind, sent);
-		child_join_ok(&child);
-		ck_assert_int_eq(report->result, expected_result(kind));
-		renew();
-	}
+	for_each_sleeper(check_restart);
 }
 END_TEST
 
@@ -405,48 +421,51 @@ static void check_shut(enum kind kind, int64_t result)
 {
 	/* One direction after the other is shut down: one who waits for both may be told of one. */
 	if (kind == CALL_POLL_BOTH)
-		ck_assert(result == WEIR_IN || result == WEIR_OUT || result == (WEIR_IN | WEIR_OUT));
+		ck_assert(result == WEIR_IN || result == WEIR_OUT ||
+			  result == (WEIR_IN | WEIR_OUT));
 	else
 		ck_assert_int_eq(result, shutdown_result(kind));
 }
 
 /* By a process that owns nothing, on either end. */
-static void check_shutdown(int by)
+static int shut_by;
+
+static void check_shutdown(enum kind kind, uint32_t stage)
 {
-	FOR_EACH_SLEEPER(kind, s) {
-		int64_t took[3];
+	int64_t took[3];
 
-		for (size_t i = 0; i < ARRAY_LENGTH(took); i++) {
-			uint64_t sent;
-			struct child child = start_sleeper(kind, stages[s], 0, &sent);
-			struct child other = child_start(shut_down, &ends[by]);
-			int64_t start = test_now();
+	for (size_t i = 0; i < ARRAY_LENGTH(took); i++) {
+		uint64_t sent;
+		struct child child = start_sleeper(kind, stage, 0, &sent);
+		struct child other = child_start(shut_down, &ends[shut_by]);
+		int64_t start = test_now();
 
-			child_join_ok(&other);
-			child_join_ok(&child);
-			check_shut(kind, report->result);
-			check_shut(kind, report->next);
-			took[i] = report->at - start;
-			ck_assert_int_lt(took[i], 2000 * MS);
-			/* What was there is still received. */
-			for (uint64_t n = 0; n < sent; n++)
-				ck_assert_int_eq(recv_number(ends[0], 0), (int64_t)n);
-			ck_assert_int_eq(recv_number(ends[0], 0), -ESHUTDOWN);
-			renew();
-		}
-		ck_assert_int_lt(median(took, ARRAY_LENGTH(took)), 50 * MS);
+		child_join_ok(&other);
+		child_join_ok(&child);
+		check_shut(kind, report->result);
+		check_shut(kind, report->next);
+		took[i] = report->at - start;
+		ck_assert_int_lt(took[i], 2000 * MS);
+		/* What was there is still received. */
+		for (uint64_t n = 0; n < sent; n++)
+			ck_assert_int_eq(recv_number(ends[0], 0), (int64_t)n);
+		ck_assert_int_eq(recv_number(ends[0], 0), -ESHUTDOWN);
+		renew();
 	}
+	ck_assert_int_lt(median(took, ARRAY_LENGTH(took)), 50 * MS);
 }
 
 START_TEST(shutdown_of_the_first_end_by_another_process_wakes_all)
 {
-	check_shutdown(0);
+	shut_by = 0;
+	for_each_sleeper(check_shutdown);
 }
 END_TEST
 
 START_TEST(shutdown_of_the_second_end_by_another_process_wakes_all)
 {
-	check_shutdown(1);
+	shut_by = 1;
+	for_each_sleeper(check_shutdown);
 }
 END_TEST
 
@@ -521,7 +540,7 @@ static int send_now_and_then(void *arg)
 	(void)arg;
 	for (uint64_t n = 0; n < 3000 / LESS; n++) {
 		struct sent_at m = { .number = n };
-		/* Around the time at which the receiver lies down, and sometimes when it sleeps deep. */
+		/* When the receiver is just lying down, and sometimes when it sleeps deep. */
 		int64_t pause = n % 100 == 0 ? 22 * MS : (int64_t)test_random_below(40 * US);
 
 		for (int64_t until = test_now() + pause; test_now() < until;)
@@ -540,8 +559,9 @@ START_TEST(messages_sent_while_the_receiver_lies_down_wake_it)
 	for (uint64_t n = 0; n < ARRAY_LENGTH(took); n++) {
 		struct sent_at m = { 0 };
 
-		ck_assert_int_eq(weir_pipe_recv(ends[0], &m, sizeof(m), n % 2 ? WEIR_NOSPIN : 0, soon(),
-						NULL), 0);
+		ck_assert_int_eq(weir_pipe_recv(ends[0], &m, sizeof(m), n % 2 ? WEIR_NOSPIN : 0,
+						soon(), NULL),
+				 0);
 		took[n] = test_now() - m.at;
 		ck_assert_uint_eq(m.number, n);
 		ck_assert_int_lt(took[n], 1500 * MS);

@@ -9,13 +9,20 @@
 
 #define BATCH	16
 
+enum way {
+	ONE,
+	MORE,
+	MANY,
+	MIXED
+};
+
 /* How one stream goes. */
 struct stream {
 	uint32_t flags;			/* of the pipe */
 	uint64_t capacity;
 	size_t size_max;
 	uint64_t count;
-	enum way { ONE, MORE, MANY, MIXED } send_by, recv_by;
+	enum way send_by, recv_by;
 };
 
 static struct weir_end *ends[2];
@@ -112,7 +119,8 @@ static uint64_t recv_one(uint64_t number)
 {
 	size_t size;
 
-	ck_assert_int_eq(weir_pipe_recv(ends[0], buffers[0], stream->size_max, 0, soon(), &size), 0);
+	ck_assert_int_eq(weir_pipe_recv(ends[0], buffers[0], stream->size_max, 0, soon(), &size),
+			 0);
 	ck_assert_uint_eq(size, size_of(number));
 	ck_assert(message_is(buffers[0], size, number));
 	return 1;
@@ -139,11 +147,14 @@ static void run(const struct stream *s)
 
 START_TEST(stream_of_small_messages_arrives_in_each_mode)
 {
-	static const uint32_t flags[] = { 0, WEIR_PIPE_LATENCY, WEIR_PIPE_THROUGHPUT, WEIR_PIPE_ONEWAY };
+	static const uint32_t flags[] = { 0, WEIR_PIPE_LATENCY, WEIR_PIPE_THROUGHPUT,
+					  WEIR_PIPE_ONEWAY };
 
 	for (size_t f = 0; f < ARRAY_LENGTH(flags); f++) {
 		struct stream s = {
-			.flags = flags[f], .size_max = 64, .count = 200000 / LESS,
+			.flags = flags[f],
+			.size_max = 64,
+			.count = 200000 / LESS,
 		};
 
 		run(&s);
@@ -156,8 +167,11 @@ START_TEST(stream_arrives_by_each_pair_of_calls)
 	for (enum way send_by = ONE; send_by <= MIXED; send_by++) {
 		for (enum way recv_by = ONE; recv_by <= MIXED; recv_by++) {
 			struct stream s = {
-				.capacity = 65536, .size_max = 2000, .count = 10000 / LESS,
-				.send_by = send_by, .recv_by = recv_by,
+				.capacity = 65536,
+				.size_max = 2000,
+				.count = 10000 / LESS,
+				.send_by = send_by,
+				.recv_by = recv_by,
 			};
 
 			if (recv_by != MORE)
@@ -171,8 +185,11 @@ START_TEST(stream_through_the_smallest_ring_arrives)
 {
 	for (enum way way = ONE; way <= MIXED; way++) {
 		struct stream s = {
-			.capacity = 4096, .size_max = 4080, .count = 10000 / LESS,
-			.send_by = way, .recv_by = way == MORE ? MANY : way,
+			.capacity = 4096,
+			.size_max = 4080,
+			.count = 10000 / LESS,
+			.send_by = way,
+			.recv_by = way == MORE ? MANY : way,
 		};
 
 		run(&s);
@@ -183,7 +200,10 @@ END_TEST
 START_TEST(stream_of_large_messages_arrives)
 {
 	struct stream s = {
-		.capacity = UINT64_C(1) << 20, .size_max = 500000, .count = 1000 / LESS, .send_by = MIXED,
+		.capacity = UINT64_C(1) << 20,
+		.size_max = 500000,
+		.count = 1000 / LESS,
+		.send_by = MIXED,
 	};
 
 	run(&s);
@@ -251,7 +271,8 @@ static int send_in_bursts(void *arg)
 	(void)arg;
 	while (n < EVENTS) {
 		uint64_t burst = 1 + test_random_below(8);
-		int64_t pause = (int64_t)test_random_below(test_random_below(20) ? 100 * US : 1 * MS);
+		uint64_t longest = test_random_below(20) ? 100 * US : 1 * MS;
+		int64_t pause = (int64_t)test_random_below(longest);
 
 		while (burst-- > 0 && n < EVENTS)
 			child_check(send_number(ends[1], n++, soon()) == 0);

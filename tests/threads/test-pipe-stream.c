@@ -104,8 +104,10 @@ static int recv_some(struct worker *w, uint8_t *buffer, uint64_t *n)
 	int result;
 
 	for (size_t i = 0; i < BATCH; i++)
-		m[i] = (struct weir_msg){ .data = buffer + i * (w->size_max + 1), .room = w->size_max };
-	result = weir_pipe_recv_batch(w->end, m, w->batches ? BATCH : 1, w->flags & WEIR_NOSPIN, soon());
+		m[i] = (struct weir_msg){ .data = buffer + i * (w->size_max + 1),
+					  .room = w->size_max };
+	result = weir_pipe_recv_batch(w->end, m, w->batches ? BATCH : 1, w->flags & WEIR_NOSPIN,
+				      soon());
 	CHECK(result > 0);
 	for (int i = 0; i < result; i++) {
 		CHECK(m[i].size == size_of(w, *n));
@@ -118,7 +120,8 @@ static int recv_one(struct worker *w, uint8_t *buffer, uint64_t n)
 {
 	size_t size;
 
-	CHECK(weir_pipe_recv(w->end, buffer, w->size_max, w->flags & WEIR_NOSPIN, soon(), &size) == 0);
+	CHECK(weir_pipe_recv(w->end, buffer, w->size_max, w->flags & WEIR_NOSPIN, soon(), &size) ==
+	      0);
 	CHECK(size == size_of(w, n) && message_is(buffer, size, n));
 	return 0;
 }
@@ -184,7 +187,8 @@ END_TEST
 
 START_TEST(stream_in_each_mode_arrives)
 {
-	static const uint32_t flags[] = { WEIR_PIPE_LATENCY, WEIR_PIPE_THROUGHPUT, WEIR_PIPE_ONEWAY };
+	static const uint32_t flags[] = { WEIR_PIPE_LATENCY, WEIR_PIPE_THROUGHPUT,
+					  WEIR_PIPE_ONEWAY };
 
 	for (size_t i = 0; i < ARRAY_LENGTH(flags); i++) {
 		struct worker sender = { .fn = send_all, .count = 40000 / LESS, .size_max = 64 };
@@ -386,7 +390,8 @@ static int recv_and_hand_over(struct worker *w)
 
 START_TEST(stream_through_changing_hands_arrives)
 {
-	struct worker sender = { .fn = send_and_hand_over, .count = 10000 / LESS }, receiver = sender;
+	struct worker sender = { .fn = send_and_hand_over, .count = 10000 / LESS },
+		      receiver = sender;
 
 	ck_assert_int_eq(pipe_make(ends, 0, 4096), 0);
 	sender.end = ends[1];

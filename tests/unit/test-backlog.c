@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When a reader that has run dry waits for a backlog. The rate that it measures is made up here: the
- * head is moved on by a window, and the window's beginning into the past.
+ * When a reader that has run dry waits for a backlog. The rate that it measures is made up here:
+ * the head is moved on by a window, and the window's beginning into the past.
  */
 #include "lane-bed.h"
 

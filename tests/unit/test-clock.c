@@ -37,7 +37,8 @@ START_TEST(after_a_duration_lies_that_far_ahead)
 	static const int64_t durations[] = { 1, 999, NS_PER_US, NS_PER_S, 86400 * NS_PER_S };
 
 	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
-		int64_t before = test_now(), deadline = weir_after(durations[i]), after = test_now();
+		int64_t before = test_now(), deadline = weir_after(durations[i]),
+			after = test_now();
 
 		ck_assert_int_le(before + durations[i], deadline);
 		ck_assert_int_le(deadline, after + durations[i]);
@@ -52,7 +53,8 @@ START_TEST(after_too_long_a_duration_is_forever)
 	ck_assert(weir_after(INT64_MAX - test_now() + NS_PER_S * 100) == WEIR_FOREVER);
 	/* Just short of it is a time like any other. */
 	ck_assert(weir_after(INT64_MAX - test_now() - NS_PER_S * 100) < WEIR_FOREVER);
-	ck_assert(weir_after(INT64_MAX - test_now() - NS_PER_S * 100) > WEIR_FOREVER - NS_PER_S * 101);
+	ck_assert(weir_after(INT64_MAX - test_now() - NS_PER_S * 100) >
+		  WEIR_FOREVER - NS_PER_S * 101);
 }
 END_TEST
 
@@ -112,7 +114,7 @@ START_TEST(pacer_asked_often_reads_the_clock_rarely_up_to_the_limit)
 	struct pacer p = { 0 };
 	uint32_t strides[] = { 0, 1, 3, 7, 15, 31, 63, 63, 63 };
 
-	/* The period is so long that all questions are quick ones, even where others use the processor. */
+	/* The period is so long that all questions are quick ones, even on a busy machine. */
 	for (size_t i = 0; i < sizeof(strides) / sizeof(strides[0]); i++) {
 		ck_assert_uint_eq(p.skip, 0);
 		pacer_due(&p, 3600 * NS_PER_S, LIMIT);

@@ -44,7 +44,8 @@ static void check_copy(copy_fn *copy, size_t size, size_t from_shift, size_t to_
 	behind = (size_t)(target + sizeof(target) - (to + size));
 	ck_assert_msg(memcmp(to, from, size) == 0, "size %zu, from %zu, to %zu", size, from_shift,
 		      to_shift);
-	ck_assert_msg(all_are(target, (size_t)(to - target), 0xa5) && all_are(to + size, behind, 0xa5),
+	ck_assert_msg(all_are(target, (size_t)(to - target), 0xa5) &&
+			      all_are(to + size, behind, 0xa5),
 		      "wrote beyond: size %zu, from %zu, to %zu", size, from_shift, to_shift);
 	ck_assert(message_is(source, sizeof(source), size + from_shift));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lane when a side begins with what another left behind: after any store of a writer or a reader
- * that died, and after what no honest one leaves.
+ * The lane when a side begins with what another left behind: after any store of a writer or a
+ * reader that died, and after what no honest one leaves.
  */
 #include "lane-bed.h"
 
@@ -11,11 +11,7 @@
 #define COUNT		12
 
 static const uint64_t starts[] = {
-	0,
-	CAPACITY - 8,
-	5 * CAPACITY - 200,
-	(UINT64_C(1) << 32) - 64,
-	0 - UINT64_C(64),
+	0, CAPACITY - 8, 5 * CAPACITY - 200, (UINT64_C(1) << 32) - 64, 0 - UINT64_C(64),
 };
 
 /* No bytes, one, a word and its neighbours, and such that run over the end of the ring. */
@@ -189,7 +185,7 @@ START_TEST(half_a_message_over_old_ones_was_never_sent)
 }
 END_TEST
 
-/* Of a batch of COUNT, @whole messages are written and @stores of the next, when the writer dies. */
+/* @whole messages of a batch are written, and @stores of the next, when the writer dies. */
 static void die_in_batch(uint64_t start, int before, int whole, int stores)
 {
 	struct bed b;
@@ -315,7 +311,12 @@ START_TEST(writer_refuses_positions_that_cannot_be)
 	static const struct {
 		uint64_t position, published;
 	} bad[] = {
-		{ 1, 0 }, { 4, 0 }, { 7, 0 }, { 0, 1 }, { 0, 7 }, { 12, 12 },
+		{ 1, 0 },
+		{ 4, 0 },
+		{ 7, 0 },
+		{ 0, 1 },
+		{ 0, 7 },
+		{ 12, 12 },
 		{ CAPACITY, 0 },	/* one more than fits */
 		{ CAPACITY + 8, 0 },
 		{ 1 << 30, 0 },
@@ -347,7 +348,10 @@ START_TEST(reader_refuses_positions_that_cannot_be)
 	static const struct {
 		uint64_t position, published;
 	} bad[] = {
-		{ 1, 0 }, { 4, 0 }, { 8, 7 }, { UINT64_MAX, 0 },
+		{ 1, 0 },
+		{ 4, 0 },
+		{ 8, 7 },
+		{ UINT64_MAX, 0 },
 		{ 0, 8 },			/* the writer was told more than was received */
 		{ CAPACITY + 8, 0 },
 		{ UINT64_C(1) << 63, 0 },
@@ -368,7 +372,15 @@ END_TEST
 START_TEST(writer_refuses_a_reader_that_moves_as_it_cannot)
 {
 	static const uint64_t bad[] = {
-		0x1008, 0x1001, 0x1fff, UINT64_MAX, 0, 8, 0xff8, UINT64_C(1) << 63, UINT64_C(1) << 32,
+		0x1008,
+		0x1001,
+		0x1fff,
+		UINT64_MAX,
+		0,
+		8,
+		0xff8,
+		UINT64_C(1) << 63,
+		UINT64_C(1) << 32,
 		0x1000 + 64 + 8,	/* ahead of what was sent */
 		0x1000 + 64 + CAPACITY,
 	};
@@ -381,7 +393,8 @@ START_TEST(writer_refuses_a_reader_that_moves_as_it_cannot)
 		bed_put(&b, 56, BED_PUT);
 		limit = b.tx.limit;
 		b.control->reader.published = bad[i];
-		ck_assert_msg(lane_tx_refresh(&b.tx) == -EBADMSG, "published %#lx", (unsigned long)bad[i]);
+		ck_assert_msg(lane_tx_refresh(&b.tx) == -EBADMSG, "published %#lx",
+			      (unsigned long)bad[i]);
 		ck_assert_uint_eq(b.tx.limit, limit);
 		/* This one can be. */
 		b.control->reader.published = bad[0];
@@ -411,8 +424,13 @@ END_TEST
 START_TEST(fast_reader_leaves_headers_that_cannot_be_alone)
 {
 	static const uint64_t bad[] = {
-		UINT64_MAX, 8, 1, RECORD_MARK ^ 0x100000000, RECORD_MARK | 0x80000000,
-		RECORD_MARK | (MESSAGE_MAX + 1), RECORD_MARK | UINT32_MAX,
+		UINT64_MAX,
+		8,
+		1,
+		RECORD_MARK ^ 0x100000000,
+		RECORD_MARK | 0x80000000,
+		RECORD_MARK | (MESSAGE_MAX + 1),
+		RECORD_MARK | UINT32_MAX,
 	};
 	uint8_t buffer[CAPACITY];
 	struct bed b;
@@ -431,7 +449,10 @@ END_TEST
 START_TEST(writer_refuses_to_walk_over_headers_that_cannot_be)
 {
 	static const uint64_t bad[] = {
-		UINT64_MAX, 8, RECORD_MARK ^ 0x100000000, RECORD_MARK | (MESSAGE_MAX + 1),
+		UINT64_MAX,
+		8,
+		RECORD_MARK ^ 0x100000000,
+		RECORD_MARK | (MESSAGE_MAX + 1),
 		RECORD_MARK | UINT32_MAX,
 		RECORD_MARK | MESSAGE_MAX,	/* it would end behind the reader's lap */
 	};

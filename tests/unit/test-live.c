@@ -148,8 +148,9 @@ END_TEST
 
 START_TEST(what_is_no_name_is_gone)
 {
-	static const uint64_t none[] = { 0, 1, 0xffffffff, UINT64_MAX, UINT64_C(1) << 63,
-					 UINT64_C(0x7fffffff) << 32 };
+	static const uint64_t none[] = {
+		0, 1, 0xffffffff, UINT64_MAX, UINT64_C(1) << 63, UINT64_C(0x7fffffff) << 32
+	};
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
 		ck_assert_msg(live_gone(none[i]), "%#lx", (unsigned long)none[i]);

@@ -88,7 +88,10 @@ static void *wait_for_it(void *arg)
 {
 	struct waiter *w = arg;
 	struct park_for what = {
-		.look = has_come, .lie_down = w->lie_down, .arg = &it, .turn = &turn,
+		.look = has_come,
+		.lie_down = w->lie_down,
+		.arg = &it,
+		.turn = &turn,
 	};
 
 	store_release(&w->tid, (pid_t)syscall(SYS_gettid));
@@ -334,9 +337,9 @@ START_TEST(missed_wake_is_made_up_for_after_a_short_slice)
 END_TEST
 
 /*
- * A peer that takes over answers what it finds announced, before it has stored anything. What it
- * stores then must be answered as well, in whatever slice the sleeper was: the first ends after 100 us,
- * and a thread that is woken runs only some of that later.
+ * A peer that takes over may answer what it finds announced before it has stored anything. What it
+ * stores then must be answered as well, in whatever slice the sleeper was: the first ends after
+ * 100 us, and a thread that is woken runs only some of that later.
  */
 static void answer_for_nothing(uint32_t stage, int64_t *ret_took)
 {

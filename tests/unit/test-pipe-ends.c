@@ -168,7 +168,8 @@ START_TEST(shutdown_lets_what_was_sent_be_received)
 		expect_sends(ends[0], -ESHUTDOWN);
 		expect_sends(ends[1], -ESHUTDOWN);
 		for (uint64_t n = 0; n < sent; n++)
-			ck_assert_int_eq(recv_number(ends[0], n % 2 ? 0 : WEIR_FOREVER), (int64_t)n);
+			ck_assert_int_eq(recv_number(ends[0], n % 2 ? 0 : WEIR_FOREVER),
+					 (int64_t)n);
 		ck_assert_int_eq(recv_number(ends[1], 0), 7);
 		expect_receives(ends[0], -ESHUTDOWN);
 		expect_receives(ends[1], -ESHUTDOWN);
@@ -246,7 +247,11 @@ static void expect_damage(int reader)
 START_TEST(header_that_cannot_be_is_ebadmsg)
 {
 	static const uint64_t bad[] = {
-		1, UINT64_MAX, RECORD_MARK - 1, RECORD_MARK | (CAPACITY - 15), RECORD_MARK | UINT32_MAX,
+		1,
+		UINT64_MAX,
+		RECORD_MARK - 1,
+		RECORD_MARK | (CAPACITY - 15),
+		RECORD_MARK | UINT32_MAX,
 	};
 
 	for (size_t i = 0; i < 2 * ARRAY_LENGTH(bad); i++) {

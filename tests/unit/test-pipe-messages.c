@@ -41,8 +41,8 @@ static void expect_message(struct weir_end *end, size_t size, uint64_t number)
 	memset(buffer, 0xa5, size + 64);
 	ck_assert_int_eq(weir_pipe_recv(end, to, size + number % 3, 0, 0, &got), 0);
 	ck_assert_uint_eq(got, size);
-	ck_assert_msg(message_is(to, size, number), "message %lu of %zu bytes", (unsigned long)number,
-		      size);
+	ck_assert_msg(message_is(to, size, number), "message %lu of %zu bytes",
+		      (unsigned long)number, size);
 	ck_assert(to[-1] == 0xa5 && to[size] == 0xa5);
 }
 
@@ -64,7 +64,7 @@ START_TEST(each_small_size_arrives_whole)
 {
 	for (int end = 0; end < 2; end++) {
 		for (size_t size = 0; size <= 600; size++) {
-			/* Several, so that the ways through a call that is expected are gone too. */
+			/* Several, so that the fast ways through the calls are gone too. */
 			for (uint64_t n = 0; n < 4; n++)
 				ck_assert_int_eq(send_message(ends[end], size, size + n, 0), 0);
 			for (uint64_t n = 0; n < 4; n++)
@@ -150,7 +150,8 @@ START_TEST(message_larger_than_the_buffer_stays_and_its_size_is_told)
 		ck_assert_int_eq(weir_pipe_recv(ends[1], &byte, 0, 0, 0, &got), -EMSGSIZE);
 		ck_assert_uint_eq(got, sizes[i]);
 		ck_assert_int_eq(byte, 7);
-		ck_assert_int_eq(weir_pipe_recv(ends[1], buffer, sizes[i] - 1, 0, 0, &got), -EMSGSIZE);
+		ck_assert_int_eq(weir_pipe_recv(ends[1], buffer, sizes[i] - 1, 0, 0, &got),
+				 -EMSGSIZE);
 		ck_assert_uint_eq(got, sizes[i]);
 		ck_assert_int_eq(weir_pipe_recv(ends[1], NULL, 0, 0, 0, NULL), -EMSGSIZE);
 		expect_message(ends[1], sizes[i], i);
@@ -163,24 +164,27 @@ END_TEST
 START_TEST(message_larger_than_the_ring_is_emsgsize_and_nothing_is_sent)
 {
 	static const size_t sizes[] = {
-		LARGEST + 1, LARGEST + 8, CAPACITY, (size_t)1 << 32, SIZE_MAX / 2, SIZE_MAX - 4096,
-		SIZE_MAX - 17, SIZE_MAX - 8, SIZE_MAX - 7, SIZE_MAX,
+		LARGEST + 1,	 LARGEST + 8,	CAPACITY,     (size_t)1 << 32, SIZE_MAX / 2,
+		SIZE_MAX - 4096, SIZE_MAX - 17, SIZE_MAX - 8, SIZE_MAX - 7,    SIZE_MAX,
 	};
 
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
 			struct weir_msg m = { .data = buffer, .size = sizes[i] };
 
-			ck_assert_int_eq(weir_pipe_send(ends[0], buffer, sizes[i], 0, 0), -EMSGSIZE);
+			ck_assert_int_eq(weir_pipe_send(ends[0], buffer, sizes[i], 0, 0),
+					 -EMSGSIZE);
 			ck_assert_int_eq(weir_pipe_send(ends[0], buffer, sizes[i], 0, WEIR_FOREVER),
 					 -EMSGSIZE);
-			ck_assert_int_eq(weir_pipe_send(ends[0], buffer, sizes[i], WEIR_MORE, 0), -EMSGSIZE);
+			ck_assert_int_eq(weir_pipe_send(ends[0], buffer, sizes[i], WEIR_MORE, 0),
+					 -EMSGSIZE);
 			ck_assert_int_eq(weir_pipe_send_batch(ends[0], &m, 1, 0, 0), -EMSGSIZE);
 			expect_nothing(ends[1]);
 			/* In the middle of a stream. */
 			for (uint64_t n = 0; n < 20; n++)
 				ck_assert_int_eq(send_message(ends[0], 64, n, 0), 0);
-			ck_assert_int_eq(weir_pipe_send(ends[0], buffer, sizes[i], 0, 0), -EMSGSIZE);
+			ck_assert_int_eq(weir_pipe_send(ends[0], buffer, sizes[i], 0, 0),
+					 -EMSGSIZE);
 			for (uint64_t n = 0; n < 20; n++)
 				expect_message(ends[1], 64, n);
 		}
@@ -232,7 +236,8 @@ START_TEST(deadline_in_the_past_tries_and_does_not_sleep)
 
 	for (size_t i = 0; i < ARRAY_LENGTH(past); i++) {
 		ck_assert_int_eq(weir_pipe_recv(ends[0], &byte, 1, 0, past[i], NULL), -ETIMEDOUT);
-		ck_assert_int_eq(weir_pipe_recv(ends[0], &byte, 1, WEIR_NOSPIN, past[i], NULL), -ETIMEDOUT);
+		ck_assert_int_eq(weir_pipe_recv(ends[0], &byte, 1, WEIR_NOSPIN, past[i], NULL),
+				 -ETIMEDOUT);
 		sent = fill_with_numbers(ends[1], 0);
 		ck_assert_int_eq(send_number(ends[1], 0, past[i]), -ETIMEDOUT);
 		ck_assert_int_eq(send_number(ends[1], 0, test_now() - 1), -ETIMEDOUT);
@@ -384,7 +389,7 @@ START_TEST(more_fills_the_ring_and_all_of_it_is_seen)
 	while (send_message(ends[0], 40, sent, WEIR_MORE) == 0)
 		sent++;
 	ck_assert_uint_eq(sent, (CAPACITY - 8) / 48);
-	/* The one that did not fit has published those before it: the reader must be able to make room. */
+	/* The one that did not fit has published the rest: the reader must be able to make room. */
 	for (uint64_t n = 0; n < sent; n++)
 		expect_message(ends[1], 40, n);
 	expect_nothing(ends[1]);
@@ -412,7 +417,8 @@ static size_t batch_size(uint64_t number)
 static void prepare_out(size_t count, uint64_t first)
 {
 	for (size_t i = 0; i < count; i++) {
-		out.messages[i] = (struct weir_msg){ .data = out.bytes[i], .size = batch_size(first + i) };
+		out.messages[i] =
+			(struct weir_msg){ .data = out.bytes[i], .size = batch_size(first + i) };
 		message_fill(out.bytes[i], out.messages[i].size, first + i);
 	}
 }
@@ -421,7 +427,8 @@ static void prepare_in(size_t room)
 {
 	memset(in.bytes, 0xa5, sizeof(in.bytes));
 	for (size_t i = 0; i < BATCH; i++)
-		in.messages[i] = (struct weir_msg){ .data = in.bytes[i], .room = room, .size = MARK };
+		in.messages[i] =
+			(struct weir_msg){ .data = in.bytes[i], .room = room, .size = MARK };
 }
 
 static void check_in(size_t count, uint64_t first)
@@ -451,7 +458,8 @@ START_TEST(batches_arrive_in_batches_of_any_size)
 		prepare_in(1000);
 		count = 1 + test_random_below(BATCH);
 		result = weir_pipe_recv_batch(ends[1], in.messages, count, 0, 0);
-		ck_assert(result > 0 ? (size_t)result <= count : result == -EAGAIN && sent == received);
+		ck_assert(result > 0 ? (size_t)result <= count
+				     : result == -EAGAIN && sent == received);
 		if (result < 0)
 			continue;
 		check_in((size_t)result, received);
@@ -475,7 +483,8 @@ START_TEST(batch_that_does_not_fit_is_sent_as_far_as_it_does)
 	/* The last was a part, or nothing; what was sent is seen. */
 	prepare_out(1, sent);
 	ck_assert_int_eq(weir_pipe_send_batch(ends[0], out.messages, 1, 0, 0), -EAGAIN);
-	ck_assert_int_eq(weir_pipe_send_batch(ends[0], out.messages, 1, 0, test_now() + MS), -ETIMEDOUT);
+	ck_assert_int_eq(weir_pipe_send_batch(ends[0], out.messages, 1, 0, test_now() + MS),
+			 -ETIMEDOUT);
 	while (expected < sent) {
 		expect_message(ends[1], batch_size(expected), expected);
 		expected++;
@@ -488,7 +497,8 @@ START_TEST(batch_ends_before_a_message_that_is_wrong)
 {
 	prepare_out(3, 10);
 	out.messages[2].size = SIZE_MAX;
-	ck_assert_int_eq(weir_pipe_send_batch(ends[0], out.messages, 3, WEIR_MORE, WEIR_FOREVER), 2);
+	ck_assert_int_eq(weir_pipe_send_batch(ends[0], out.messages, 3, WEIR_MORE, WEIR_FOREVER),
+			 2);
 	expect_message(ends[1], batch_size(10), 10);
 	expect_message(ends[1], batch_size(11), 11);
 	prepare_out(2, 10);

@@ -43,7 +43,8 @@ static uint32_t poll_until(struct weir_end *end, uint32_t wanted, int64_t deadli
 
 	if (result < 0) {
 		ck_assert_int_eq(result, deadline > 0 ? -ETIMEDOUT : -EAGAIN);
-		ck_assert_msg(events == 0xdead || events == 0, "an event with an error: %x", events);
+		ck_assert_msg(events == 0xdead || events == 0, "an event with an error: %x",
+			      events);
 		return NOTHING;
 	}
 	ck_assert_int_eq(result, 0);
@@ -175,7 +176,8 @@ START_TEST(shutdown_is_told_as_what_was_asked_for)
 	ck_assert_int_eq(weir_pipe_shutdown(ends[0]), 0);
 	ck_assert_uint_eq(poll_until(ends[1], WEIR_IN, WEIR_FOREVER), WEIR_IN);
 	ck_assert_uint_eq(poll_until(ends[1], WEIR_OUT, WEIR_FOREVER), WEIR_OUT);
-	ck_assert_uint_eq(poll_until(ends[1], WEIR_IN | WEIR_OUT, WEIR_FOREVER), WEIR_IN | WEIR_OUT);
+	ck_assert_uint_eq(poll_until(ends[1], WEIR_IN | WEIR_OUT, WEIR_FOREVER),
+			  WEIR_IN | WEIR_OUT);
 }
 END_TEST
 
@@ -186,7 +188,8 @@ START_TEST(shutdown_ends_a_wait_for_the_hang_up_alone)
 	ck_assert_int_eq(weir_pipe_shutdown(ends[0]), 0);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(weir_pipe_poll(ends[i], 0, 0, 0, &events), -ESHUTDOWN);
-		ck_assert_int_eq(weir_pipe_poll(ends[i], WEIR_HUP, 0, WEIR_FOREVER, &events), -ESHUTDOWN);
+		ck_assert_int_eq(weir_pipe_poll(ends[i], WEIR_HUP, 0, WEIR_FOREVER, &events),
+				 -ESHUTDOWN);
 	}
 }
 END_TEST

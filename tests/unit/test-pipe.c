@@ -62,8 +62,12 @@ END_TEST
 START_TEST(each_sensible_combination_of_flags_makes_a_pipe)
 {
 	static const uint32_t flags[] = {
-		0, WEIR_PIPE_ONEWAY, WEIR_PIPE_LATENCY, WEIR_PIPE_THROUGHPUT,
-		WEIR_PIPE_ONEWAY | WEIR_PIPE_LATENCY, WEIR_PIPE_ONEWAY | WEIR_PIPE_THROUGHPUT,
+		0,
+		WEIR_PIPE_ONEWAY,
+		WEIR_PIPE_LATENCY,
+		WEIR_PIPE_THROUGHPUT,
+		WEIR_PIPE_ONEWAY | WEIR_PIPE_LATENCY,
+		WEIR_PIPE_ONEWAY | WEIR_PIPE_THROUGHPUT,
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(flags); i++) {
@@ -218,7 +222,8 @@ START_TEST(too_few_descriptors_are_emfile_and_leave_nothing)
 		struct weir_end *ends[2] = { nothing, nothing };
 		int result;
 
-		low = (struct rlimit){ .rlim_cur = (rlim_t)(base + room), .rlim_max = old.rlim_max };
+		low = (struct rlimit){ .rlim_cur = (rlim_t)(base + room),
+				       .rlim_max = old.rlim_max };
 		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
 		result = weir_pipe(ends, NULL);
 		made = result == 0;
@@ -329,7 +334,8 @@ START_TEST(flags_that_a_call_does_not_take_are_einval)
 		if (bit >= 3 || flag == WEIR_MORE) {
 			ck_assert_int_eq(weir_pipe_recv(ends[0], &byte, 1, flag, 0, NULL), -EINVAL);
 			ck_assert_int_eq(weir_pipe_recv_batch(ends[0], &m, 1, flag, 0), -EINVAL);
-			ck_assert_int_eq(weir_pipe_poll(ends[0], WEIR_IN, flag, 0, &events), -EINVAL);
+			ck_assert_int_eq(weir_pipe_poll(ends[0], WEIR_IN, flag, 0, &events),
+					 -EINVAL);
 		}
 	}
 	/* Nothing came of any of it. */
@@ -352,7 +358,8 @@ START_TEST(pointers_that_are_missing_are_einval)
 		ck_assert_int_eq(weir_pipe_send_batch(ends[0], NULL, 1, 0, 0), -EINVAL);
 		ck_assert_int_eq(weir_pipe_send_batch(ends[0], m, 1, 0, 0), -EINVAL);
 		ck_assert_int_eq(weir_pipe_send_batch(ends[0], m, 0, 0, 0), -EINVAL);
-		ck_assert_int_eq(weir_pipe_send_batch(ends[0], m, (size_t)INT32_MAX + 1, 0, 0), -EINVAL);
+		ck_assert_int_eq(weir_pipe_send_batch(ends[0], m, (size_t)INT32_MAX + 1, 0, 0),
+				 -EINVAL);
 		ck_assert_int_eq(weir_pipe_recv(ends[1], NULL, 1, 0, 0, &size), -EINVAL);
 		ck_assert_int_eq(weir_pipe_recv_batch(ends[1], NULL, 1, 0, 0), -EINVAL);
 		ck_assert_int_eq(weir_pipe_recv_batch(ends[1], m, 0, 0, 0), -EINVAL);

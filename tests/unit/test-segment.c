@@ -324,8 +324,9 @@ START_TEST(punched_ring_is_an_empty_ring)
 	for (int i = 0; i < 100; i++)
 		lane_tx_put(&tx, "message", 8);
 	ck_assert(lane_rx_look(&rx) != 0);
-	ck_assert_int_eq(fallocate(s.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)s.front_size,
-				   (off_t)CAPACITY), 0);
+	ck_assert_int_eq(fallocate(s.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				   (off_t)s.front_size, (off_t)CAPACITY),
+			 0);
 	ck_assert_uint_eq(lane_rx_look(&rx), 0);
 	for (uint64_t i = 0; i < 2 * CAPACITY; i++)
 		ck_assert_uint_eq(s.rings[0][i], 0);
@@ -341,7 +342,8 @@ START_TEST(punched_front_is_zero)
 
 	segment_lane(&s, 1)->reader.position = 4711;
 	ck_assert_int_eq(fallocate(s.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-				   (off_t)s.front_size), 0);
+				   (off_t)s.front_size),
+			 0);
 	ck_assert_uint_eq(segment_lane(&s, 1)->reader.position, 0);
 	segment_destroy(&s);
 }
