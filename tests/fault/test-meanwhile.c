@@ -6,7 +6,7 @@
  */
 #include "fault/lib/strike.h"
 
-#define POINTS 6
+#define POINTS 5
 
 START_TEST(peer_does_its_part_meanwhile_no_wake_up_is_lost)
 {

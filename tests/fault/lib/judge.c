@@ -103,25 +103,42 @@ static void judge_sent(struct world *w, uint32_t from_taker, struct finding *f)
 	f->moved = n < w->completed ? 0 : n - w->completed;
 }
 
+static bool readable(struct world *w, int timeout)
+{
+	struct pollfd p = { .fd = weir_pipe_fd(w->ends[0]), .events = POLLIN };
+
+	return poll(&p, 1, timeout) == 1;
+}
+
+/* A new owner that sends nothing: what the victim has left is noticed now at the latest. */
+static void take_over_silently(struct world *w, struct finding *f)
+{
+	int result = weir_pipe_flush(w->ends[1]);
+	int64_t hang = late();
+
+	if (result < 0)
+		wrong(f, "the taker's flush: %s", weir_strerror(result));
+	if (w->peer.pid == 0 && w->scene->state->armed && world_unread(w) && !readable(w, 1000))
+		wrong(f, "the descriptor is not readable after the take-over");
+	while (w->peer.pid && world_unread(w) && test_now() < hang)
+		pause_ns(20000);
+	if (w->peer.pid && world_unread(w))
+		wrong(f, "taken over, and the peer sleeps on before a message");
+}
+
 /* Go on where the victim has stopped. */
 static void take_over_writing(struct world *w, struct finding *f)
 {
 	uint8_t buffer[24];
 	int result;
 
+	take_over_silently(w, f);
 	for (uint32_t i = 0; i < TAKEN; i++) {
 		scene_fill(buffer, TAKER + i, sizeof(buffer));
 		result = weir_pipe_send(w->ends[1], buffer, sizeof(buffer), 0, late());
 		if (result < 0)
 			wrong(f, "the taker's send: %s", weir_strerror(result));
 	}
-}
-
-static bool readable(struct world *w, int timeout)
-{
-	struct pollfd p = { .fd = weir_pipe_fd(w->ends[0]), .events = POLLIN };
-
-	return poll(&p, 1, timeout) == 1;
 }
 
 /* Dry, it is readable once at most; with a message, it is. */

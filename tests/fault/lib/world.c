@@ -241,6 +241,13 @@ uint64_t world_published(const struct world *w)
 	return load_relaxed(&lane_of(w)->reader.published);
 }
 
+bool world_unread(const struct world *w)
+{
+	const struct weir_lane_control *lane = lane_of(w);
+
+	return load_relaxed(&lane->reader.position) != load_relaxed(&lane->writer.position);
+}
+
 static uint32_t stage_of(const struct world *w, bool victim)
 {
 	const struct weir_lane_control *lane = lane_of(w);
