@@ -223,12 +223,19 @@ int weir_pipe(struct weir_end *ret_ends[2], const struct weir_pipe_options *opti
 
 /* ---- what concerns a whole end ---- */
 
+/* The turn that is closed last: who visits it keeps the end from being freed. */
+static struct turn *last_turn(const struct weir_end *end)
+{
+	return end->rx ? &end->rx->side.turn : &end->tx->side.turn;
+}
+
 int weir_pipe_handover(struct weir_end *end)
 {
 	bool locked;
 
 	if (!end)
 		return -EINVAL;
+	turn_visit(last_turn(end));
 	if (end->tx && turn_take(&end->tx->side.turn, 0, WEIR_FOREVER, &locked) == 0) {
 		pipe_release_tx(end);
 		turn_give(&end->tx->side.turn, locked);
@@ -237,6 +244,7 @@ int weir_pipe_handover(struct weir_end *end)
 		pipe_release_rx(end);
 		turn_give(&end->rx->side.turn, locked);
 	}
+	turn_leave(last_turn(end));
 	return 0;
 }
 
@@ -253,11 +261,13 @@ int weir_pipe_shutdown(struct weir_end *end)
 {
 	if (!end)
 		return -EINVAL;
+	turn_visit(last_turn(end));
 	if (end->tx)
 		shut_side(end, ROLE_WRITER);
 	if (end->rx)
 		shut_side(end, ROLE_READER);
 	pipe_signal_levels(end);
+	turn_leave(last_turn(end));
 	return 0;
 }
 
@@ -266,11 +276,13 @@ int weir_pipe_fd(struct weir_end *end)
 	struct weir_side *mine;
 	uint32_t nothing = 0;
 	uint64_t requests;
+	int fd;
 
 	if (!end)
 		return -EINVAL;
 	if (!end->rx)
 		return -EOPNOTSUPP;
+	turn_visit(last_turn(end));
 	mine = pipe_parking(end, ROLE_READER).mine;
 	/* relaxed: the exchange below finds out whether it still holds */
 	requests = load_relaxed(&mine->requests);
@@ -283,7 +295,9 @@ int weir_pipe_fd(struct weir_end *end)
 		sys_event_set(end->core->levels[end->rx_lane]);
 		break;
 	}
-	return end->epoll;
+	fd = end->epoll;
+	turn_leave(last_turn(end));
+	return fd;
 }
 
 /* ---- closing ---- */

@@ -22,7 +22,7 @@
 
 struct turn {
 	uint32_t state;
-	uint32_t queued;	/* threads between asking and having it */
+	uint32_t queued;	/* threads between asking and having it, and visitors */
 	uint32_t closing;	/* nobody may begin to wait any more */
 };
 
@@ -62,6 +62,19 @@ static ALWAYS_INLINE void turn_give(struct turn *t, bool locked)
 	/* order: TURN release, to turn_take(). */
 	if (unlikely(xchg_release(&t->state, TURN_FREE) == TURN_WANTED))
 		turn_give_slow(t);
+}
+
+/* Be inside without the turn, in a call that needs none, or several: turn_close() waits for it. */
+static inline void turn_visit(struct turn *t)
+{
+	if (turn_needed())
+		add_seq(&t->queued, 1);	/* order: QUEUED, counted before the end is used */
+}
+
+static inline void turn_leave(struct turn *t)
+{
+	if (turn_needed())
+		add_seq(&t->queued, -1U);	/* order: QUEUED, to turn_close(): our last touch */
 }
 
 /*
