@@ -230,6 +230,65 @@ START_TEST(close_turns_away_who_waits_for_its_turn)
 }
 END_TEST
 
+static int flush(struct weir_end *end)
+{
+	return weir_pipe_flush(end);
+}
+
+static int hand_over(struct weir_end *end)
+{
+	return weir_pipe_handover(end);
+}
+
+/* A handover takes one turn after the other, and needs the end between them. */
+START_TEST(close_waits_for_a_flush_and_a_handover_that_wait_for_their_turn)
+{
+	for (int round = 0; round < 100 / LESS; round++) {
+		struct waiter inside, flushes, hands_over;
+		int flushed;
+
+		start_asleep(&inside, SEND, WAIT_SHALLOW);
+		flushes = (struct waiter){ .fn = flush, .end = ends[1] };
+		hands_over = (struct waiter){ .fn = hand_over, .end = ends[1] };
+		start(&flushes);
+		start(&hands_over);
+		ck_assert(child_wait_asleep_in(flushes.tid, SYS_futex));
+		ck_assert(child_wait_asleep_in(hands_over.tid, SYS_futex));
+		close_end(1);
+		ck_assert_int_eq(join(&inside), -ESHUTDOWN);
+		/* It may have had its turn before the one who closes. */
+		flushed = join(&flushes);
+		ck_assert(flushed == -ESHUTDOWN || flushed == 0);
+		ck_assert_int_eq(join(&hands_over), 0);
+		teardown();
+		setup();
+	}
+}
+END_TEST
+
+static int ask_for_descriptor(struct weir_end *end)
+{
+	return weir_pipe_fd(end) >= 0 ? 0 : -1;
+}
+
+/* The first time it sleeps a tenth of a millisecond inside. */
+START_TEST(close_waits_for_one_who_asks_for_the_descriptor)
+{
+	for (int round = 0; round < 20; round++) {
+		struct waiter w = { .fn = ask_for_descriptor, .end = ends[0] };
+		int64_t deadline = soon();
+
+		start(&w);
+		while (REQUEST_ARMED(load_acquire(&lanes[0].reader.requests)) == 0)
+			ck_assert(test_now() < deadline);
+		close_end(0);
+		ck_assert_int_eq(join(&w), 0);
+		teardown();
+		setup();
+	}
+}
+END_TEST
+
 START_TEST(close_gets_threads_of_both_sides_out)
 {
 	for (int round = 0; round < 5; round++) {
@@ -417,6 +476,8 @@ int main(void)
 	tcase_add_test(closing, close_wakes_who_is_inside_and_waits_for_it);
 	tcase_add_test(closing, close_of_the_other_end_is_a_hang_up_to_who_is_inside);
 	tcase_add_test(closing, close_turns_away_who_waits_for_its_turn);
+	tcase_add_test(closing, close_waits_for_a_flush_and_a_handover_that_wait_for_their_turn);
+	tcase_add_test(closing, close_waits_for_one_who_asks_for_the_descriptor);
 	tcase_add_test(closing, close_gets_threads_of_both_sides_out);
 	tcase_add_test(closing, close_of_one_end_amid_a_stream_is_epipe_on_the_other);
 	tcase_add_test(closing, threads_leave_nothing_behind);
