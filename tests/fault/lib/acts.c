@@ -69,6 +69,22 @@ static void run_flush(struct world *w)
 	say(&w->ledger->completed, w->ledger->attempted);
 }
 
+/* Unless it has become another's meanwhile. */
+static void run_contend_tx(struct world *w)
+{
+	const struct weir_msg *m = &w->messages[0];
+	int result;
+
+	say(&w->ledger->attempted, w->ledger->attempted + 1);
+	result = weir_pipe_send(w->ends[1], m->data, m->size, 0, FOREVER);
+	child_check(result == 0 || result == -EBUSY);
+	if (result == -EBUSY) {
+		say(&w->ledger->attempted, w->ledger->attempted - 1);
+		say(&w->ledger->refused, 1);
+	}
+	say(&w->ledger->completed, w->ledger->attempted);
+}
+
 static void run_poll_out(struct world *w)
 {
 	uint32_t events = 0;
@@ -97,6 +113,21 @@ static void receive_next(struct world *w)
 static void run_recv(struct world *w)
 {
 	receive_next(w);
+}
+
+static void run_contend_rx(struct world *w)
+{
+	struct weir_msg *m = &w->messages[0];
+	int result;
+
+	say(&w->ledger->wanted, 1);
+	result = weir_pipe_recv(w->ends[0], m->data, m->room, 0, FOREVER, &m->size);
+	child_check(result == 0 || result == -EBUSY);
+	if (result == -EBUSY)
+		say(&w->ledger->refused, 1);
+	else
+		say(&w->ledger->reported, w->ledger->reported + 1);
+	say(&w->ledger->wanted, 0);
 }
 
 static void run_recv_three(struct world *w)
@@ -211,6 +242,7 @@ static const struct state pending_shallow = { .name = "half a batch, peer on the
 static const struct state pending_deep = { .name = "half a batch, peer in ppoll",
 					   .pending = true,
 					   .peer = PEER_DEEP };
+static const struct state fenced = { .name = "fenced", .fenced = true };
 static const struct state armed = { .name = "armed", .armed = true };
 static const struct state armed_three = { .name = "armed, three", .armed = true, .fill = 3 };
 static const struct state orphaned = { .name = "owner before killed", .fill = 3, .orphaned = true };
@@ -247,6 +279,11 @@ static const struct act close_tx = { "close of a writer", run_close, .whole = tr
 static const struct act handover_tx = { "handover of a writer", run_handover, .whole = true,
 					.gives_up = true, .size = 24 };
 static const struct act first_send = { "first send", run_send, .first_use = true, .count = 1,
+				       .size = 24 };
+static const struct act contend_tx = { "first send of two", run_contend_tx, .first_use = true,
+				       .contends = true,    .count = 1,	    .size = 24 };
+static const struct act contend_rx = { "first recv of two", run_contend_rx,   .reads = true,
+				       .first_use = true,   .contends = true, .count = 1,
 				       .size = 24 };
 static const struct act first_flush = { "first flush", run_flush, .first_use = true, .size = 24 };
 static const struct act first_poll_out = { "first poll out", run_poll_out, .first_use = true,
@@ -358,6 +395,10 @@ static const struct {
 	{ &first_send, &orphaned },
 	{ &first_send, &orphaned_deep },
 	{ &first_send, &orphaned_wrapped },
+	{ &contend_tx, &one },
+	{ &contend_tx, &orphaned },
+	{ &contend_rx, &three },
+	{ &contend_rx, &orphaned },
 	{ &first_flush, &one },
 	{ &first_flush, &orphaned },
 	{ &first_poll_out, &one },
@@ -387,7 +428,9 @@ static const struct {
 	{ &recv_sleeps, &empty },
 	{ &recv_sleeps, &wrapped_empty },
 	{ &recv_sleeps, &armed },
+	{ &recv_sleeps, &fenced },
 	{ &recv_sleeps_deep, &empty },
+	{ &recv_sleeps_deep, &fenced },
 	{ &recv_dry, &one },
 	{ &recv_dry, &armed },
 	{ &recv_dry, &armed_three },
@@ -399,6 +442,7 @@ static const struct {
 	{ &poll_in, &one },
 	{ &poll_in_sleeps, &empty },
 	{ &poll_in_sleeps, &armed },
+	{ &poll_in_sleeps, &fenced },
 	{ &close_rx, &one },
 	{ &close_rx, &shallow },
 	{ &close_rx, &deep },

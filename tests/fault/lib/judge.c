@@ -461,3 +461,26 @@ struct finding world_judge_survivor(struct world *w, struct child *victim)
 	}
 	return f;
 }
+
+struct finding world_judge_contest(struct world *w, struct child *victim)
+{
+	struct finding f = { .notice_ns = -1 };
+	const struct ledger *l = w->ledger;
+	bool reads = w->scene->act->reads;
+	uint32_t expected;
+
+	kill(victim->pid, SIGCONT);
+	accompany(w, victim, &f);
+	if (w->taken != (l->refused != 0))
+		wrong(&f, w->taken ? "both have become the owner" : "neither has");
+	if (!reads || !w->taken)
+		drop(&w->ends[1]);
+	say(&w->ledger->go, 1);
+	join(w, victim, "the victim", &f);
+	if (!reads || w->taken)
+		scene_drain(w, UINT32_MAX, 0);
+	expected = !reads ? w->completed + 1 : w->taken ? l->sent - w->reported - 1 : 0;
+	if (l->received != expected)
+		wrong(&f, "%u came, %u should have", l->received, expected);
+	return f;
+}

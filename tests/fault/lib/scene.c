@@ -177,10 +177,23 @@ static void receive_one(struct world *w)
 	l->reported++;
 }
 
+/* Who sleeps for the first time asks for fences. */
+static void sleep_once(struct world *w)
+{
+	struct weir_msg *m = &w->messages[0];
+	int result = weir_pipe_recv(w->ends[0], m->data, m->room, WEIR_NOSPIN, test_now() + 50000,
+				    &m->size);
+
+	child_check(result == -ETIMEDOUT);
+	say(&w->ledger->slept, 1);
+}
+
 static void prepare_receiver(struct world *w)
 {
 	if (w->scene->act->first_use)
 		return;
+	if (w->scene->state->fenced)
+		sleep_once(w);
 	for (uint32_t i = 0; i < WARM; i++)
 		receive_one(w);
 }
@@ -206,7 +219,7 @@ static void go_on(struct world *w)
 	say(&w->ledger->done, 1);
 	while (!load_acquire(&w->ledger->go))
 		usleep(50);
-	if (w->closed)
+	if (w->closed || w->ledger->refused)
 		return;
 	if (w->scene->act->reads && !w->scene->act->gives_up) {
 		while (result == 0) {
@@ -313,6 +326,23 @@ int scene_peer(void *arg)
 	w->ledger->result = result;
 	w->ledger->ended = test_now();
 	child_check(result == 0 || result == -EPIPE);
+	return 0;
+}
+
+int scene_fencer(void *arg)
+{
+	struct world *w = arg;
+	struct ledger *l = w->ledger;
+	uint8_t buffer[SCENE_LARGEST];
+
+	while (!load_acquire(&l->slept))
+		usleep(50);
+	for (uint32_t i = 0; i < WARM; i++) {
+		scene_fill(buffer, l->sent, w->scene->act->size);
+		child_check(weir_pipe_send(w->ends[1], buffer, w->scene->act->size, 0, 0) == 0);
+		l->sent++;
+	}
+	weir_pipe_handover(w->ends[1]);
 	return 0;
 }
 

@@ -41,6 +41,9 @@ struct ledger {
 	uint32_t broken;	/* of those not whole */
 	/* the peer has sent */
 	uint32_t sent;
+	/* the victim was refused, or has slept for the first time */
+	uint32_t refused;
+	uint32_t slept;
 	/* the victim has come to the end of its act; it may go on */
 	uint32_t done;
 	uint32_t go;
@@ -68,6 +71,7 @@ struct state {
 	bool pending;		/* half of a batch has been sent with WEIR_MORE */
 	bool armed;		/* the receiving end's descriptor has been asked for */
 	bool orphaned;		/* the owner before the victim was killed in the middle of it */
+	bool fenced;		/* a victim that receives has asked for fences and gets them */
 	bool rested;		/* so long that all that is done now and then is due */
 };
 
@@ -84,6 +88,7 @@ struct act {
 	bool whole;		/* its messages become visible, or are taken, all at once */
 	bool gives_up;		/* the victim is no owner any more when it returns */
 	bool arms;		/* asks for the descriptor */
+	bool contends;		/* may find that the end has another owner */
 	uint32_t count;		/* messages that it sends or receives */
 	uint32_t size;		/* of each */
 	uint32_t woken;		/* sleeps, and is woken in this stage; 0: does not sleep */
@@ -106,7 +111,7 @@ const char *scene_name(const struct scene *scene);
 /* Whether the peer has something to do while the victim is stopped. */
 static inline bool scene_has_part(const struct scene *scene)
 {
-	return scene->state->peer != PEER_AWAKE || scene->act->woken;
+	return scene->state->peer != PEER_AWAKE || scene->act->woken || scene->act->contends;
 }
 
 /* One performance. */
@@ -126,6 +131,7 @@ struct world {
 	uint32_t reported;
 	uint32_t there;		/* messages that could be received when the victim died */
 	bool woken;		/* the victim has been, by us */
+	bool taken;		/* its end, by us, while it was stopped */
 	bool closed;		/* the victim has closed its end itself */
 };
 
@@ -145,6 +151,8 @@ int scene_victim(void *arg);
 int scene_peer(void *arg);
 /* An owner before the victim, which kills itself. */
 int scene_predecessor(void *arg);
+/* A writer to a victim that is to get fences: those are asked for before it sends. */
+int scene_fencer(void *arg);
 
 /* Messages: make the one with @number; note one that has been received. */
 void scene_fill(void *buffer, uint32_t number, uint32_t size);

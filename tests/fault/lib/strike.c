@@ -315,14 +315,24 @@ static void stop_victim(struct player *p, const struct piece *piece)
 		scene_fail("while it stands still: another process could take its end");
 }
 
-static void judge_stopped(struct player *p)
+static void look_again_at(struct player *p)
 {
 	bool is_free = look_at(p);
-	struct finding f;
 
 	if (is_free != p->was_free)
 		scene_fail("while it stands still: its end became %s", is_free ? "free" : "taken");
-	f = world_judge_survivor(&p->world, &p->stopped);
+}
+
+static void judge_stopped(struct player *p, bool contended)
+{
+	struct finding f;
+
+	if (contended) {
+		f = world_judge_contest(&p->world, &p->stopped);
+	} else {
+		look_again_at(p);
+		f = world_judge_survivor(&p->world, &p->stopped);
+	}
 	world_close(&p->world);
 	count(p);
 	if (f.wrong[0])
@@ -334,6 +344,8 @@ static void do_peers_part(struct world *w)
 {
 	world_peer_comes(w);
 	world_ready(w);
+	if (w->scene->act->contends)
+		world_contend(w);
 	if (w->scene->act->woken && !w->woken)
 		world_wake_anyway(w);
 }
@@ -360,7 +372,7 @@ static void stop_batch(const struct piece *piece, const struct target *targets, 
 		describe(piece, &targets[i], "stopped");
 		if (piece->plan->meanwhile)
 			do_peers_part(&players[i].world);
-		judge_stopped(&players[i]);
+		judge_stopped(&players[i], piece->plan->meanwhile && piece->scene->act->contends);
 	}
 }
 

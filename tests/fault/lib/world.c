@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "fault/lib/world.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -79,6 +80,12 @@ static int run_peer(void *arg)
 {
 	leave_others(arg);
 	return scene_peer(arg);
+}
+
+static int run_fencer(void *arg)
+{
+	leave_others(arg);
+	return scene_fencer(arg);
 }
 
 static int run_predecessor(void *arg)
@@ -163,7 +170,7 @@ static void fill(struct world *w)
 {
 	const struct scene *s = w->scene;
 
-	if (s->act->reads && alone(s))
+	if (s->act->reads && alone(s) && !s->state->fenced)
 		fill_for_reader(w);
 	if (s->state->orphaned && alone(s))
 		have_predecessor(w);
@@ -201,6 +208,20 @@ static void map_memory(struct world *w)
 	ck_assert(w->memory != MAP_FAILED);
 }
 
+/* To the beginning of its act. */
+static void bring_victim(struct world *w)
+{
+	struct child fencer;
+
+	if (w->scene->state->fenced)
+		fencer = child_start(run_fencer, w);
+	w->victim = stepper_start(run_victim, w);
+	if (!stepper_run_to_begin(&w->victim))
+		scene_fail("the victim ends before its act: %s", w->victim.child.note);
+	if (w->scene->state->fenced)
+		child_join_ok(&fencer);
+}
+
 void world_open(struct world *w, const struct scene *scene, struct ledger *ledger, enum heir heir)
 {
 	struct weir_pipe_options options = { .size = sizeof(options), .capacity = SCENE_CAPACITY };
@@ -217,9 +238,7 @@ void world_open(struct world *w, const struct scene *scene, struct ledger *ledge
 	fill(w);
 	if (!alone(scene))
 		start_peer(w);
-	w->victim = stepper_start(run_victim, w);
-	if (!stepper_run_to_begin(&w->victim))
-		scene_fail("the victim ends before its act: %s", w->victim.child.note);
+	bring_victim(w);
 	w->attempted = ledger->attempted;
 	w->completed = ledger->completed;
 	w->reported = ledger->reported;
@@ -344,6 +363,22 @@ void world_wake(void *arg)
 	/* Later is too late, and better than never. */
 	if (woken == WAIT_ELSEWHERE || stage_of(w, true) >= woken)
 		world_wake_anyway(w);
+}
+
+void world_contend(struct world *w)
+{
+	uint8_t buffer[SCENE_LARGEST];
+	size_t size;
+	int result;
+
+	scene_fill(buffer, w->ledger->attempted, 24);
+	if (w->scene->act->reads)
+		result = weir_pipe_recv(w->ends[0], buffer, sizeof(buffer), 0, 0, &size);
+	else
+		result = weir_pipe_send(w->ends[1], buffer, 24, 0, 0);
+	if (result != 0 && result != -EBUSY)
+		scene_fail("contending: %s", weir_strerror(result));
+	w->taken = result == 0;
 }
 
 void world_peer_comes(struct world *w)

@@ -35,6 +35,8 @@ uint64_t world_image(const void *arg);
 void world_wake(void *arg);
 /* Do what would wake the victim, whether it sleeps or not. */
 void world_wake_anyway(struct world *w);
+/* Be the one whom the victim contends with, for its end. */
+void world_contend(struct world *w);
 /* Where the reader has told the writer that it is. */
 uint64_t world_published(const struct world *w);
 /* Whether the reader has not received all that a writer, who has just taken over, has found. */
@@ -58,5 +60,7 @@ struct finding world_judge(struct world *w, enum heir heir, int64_t died);
 const char *world_look(struct world *w, bool *ret_free);
 /* It runs on: all that it attempts arrives once. */
 struct finding world_judge_survivor(struct world *w, struct child *victim);
+/* The same after world_contend(): one of the two, and only one, has become the owner. */
+struct finding world_judge_contest(struct world *w, struct child *victim);
 
 #endif
