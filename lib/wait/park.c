@@ -54,8 +54,11 @@ int park_ended(const struct parking *p)
 
 static int look_at_line(struct parking *p)
 {
-	/* order: CLOSE acquire, from announce_close(): a close counted here shows on the line. */
-	p->events_seen = load_acquire(&p->peer->events);
+	/*
+	 * order: CLOSE acquire, from announce_close(): a close counted here shows on the line.
+	 * The ends of the object are not for the line to show: unseen, they go on disturbing.
+	 */
+	p->events_seen = load_acquire(&p->peer->events) & (EVENTS_POISONED - 1);
 	p->hung_up = p->hung_up || live_hung_up(p->line);
 	return p->hung_up ? -EPIPE : 0;
 }
