@@ -435,6 +435,21 @@ static void interrupt(struct waiter *w)
 	pthread_kill(w->thread, SIGUSR1);
 }
 
+/* Without a bell, which the sleeper may just have missed. */
+static int shut_while_falling_asleep(enum sys_call call)
+{
+	if (call == SYS_CALL_FUTEX_WAIT)
+		or_relaxed(&control.writer.events, EVENTS_SHUT);
+	return 0;
+}
+
+START_TEST(shutdown_missed_in_the_first_stage_is_found_before_the_second)
+{
+	sys_fault = shut_while_falling_asleep;
+	ck_assert_int_eq(wait_until(test_now() + 300 * MS), -ESHUTDOWN);
+}
+END_TEST
+
 static void on_signal(int number)
 {
 	(void)number;
@@ -645,6 +660,7 @@ static void add_ends(Suite *suite)
 	TCase *ends = add(suite, "ends");
 
 	tcase_add_test(ends, shutdown_ends_a_wait);
+	tcase_add_test(ends, shutdown_missed_in_the_first_stage_is_found_before_the_second);
 	tcase_add_test(ends, damage_ends_a_wait_and_goes_before_shutdown);
 	tcase_add_test(ends, hang_up_ends_a_wait);
 	tcase_add_test(ends, closing_the_turn_ends_a_wait);
