@@ -337,9 +337,8 @@ START_TEST(missed_wake_is_made_up_for_after_a_short_slice)
 END_TEST
 
 /*
- * A peer that takes over may answer what it finds announced before it has stored anything. What it
- * stores then must be answered as well, in whatever slice the sleeper was: the first ends after
- * 100 us, and a thread that is woken runs only some of that later.
+ * A peer that takes over may answer what it finds announced before it has stored anything. The
+ * sleeper must notice also where that came at the end of a slice.
  */
 static void answer_for_nothing(uint32_t stage, int64_t *ret_took)
 {
@@ -531,17 +530,24 @@ static int be_owner(void *arg)
 	return 0;
 }
 
-/* It stores, and dies before it wakes; others hold the line. */
-START_TEST(death_of_the_peers_owner_wakes_a_deep_sleeper)
+static struct child start_owner(uint64_t *owner)
 {
-	uint64_t *owner = shared_alloc(sizeof(*owner));
 	struct child child = child_start(be_owner, owner);
-	struct waiter w = { 0 };
 	int64_t deadline = soon();
 
 	while (load_acquire(owner) == 0)
 		ck_assert(test_now() < deadline);
 	control.writer.owner = *owner;
+	return child;
+}
+
+/* It stores, and dies before it wakes; others hold the line. */
+START_TEST(death_of_the_peers_owner_wakes_a_deep_sleeper)
+{
+	uint64_t *owner = shared_alloc(sizeof(*owner));
+	struct child child = start_owner(owner);
+	struct waiter w = { 0 };
+
 	put_to_sleep(&w, WAIT_DEEP);
 	store_seq(&it, 1);
 	child_kill(&child);
@@ -552,13 +558,9 @@ END_TEST
 START_TEST(death_of_the_peers_owner_alone_ends_no_wait)
 {
 	uint64_t *owner = shared_alloc(sizeof(*owner));
-	struct child child = child_start(be_owner, owner);
+	struct child child = start_owner(owner);
 	struct waiter w = { 0 };
-	int64_t deadline = soon();
 
-	while (load_acquire(owner) == 0)
-		ck_assert(test_now() < deadline);
-	control.writer.owner = *owner;
 	put_to_sleep(&w, WAIT_DEEP);
 	child_kill(&child);
 	ck_assert(child_wait_asleep_in(w.tid, SYS_ppoll));
