@@ -166,7 +166,7 @@ START_TEST(end_is_closed_when_a_pipe_of_the_kernel_would_be)
 			children[i] = child_start(close_or_keep, &closes);
 		}
 		for (int i = 0; i < 3; i++)
-			ck_assert(child_wait_asleep_in(children[i].pid, SYS_pause));
+			ck_assert(child_wait_asleep(children[i].pid));
 		for (int step = 0; step < 8; step++) {
 			int which = (int)test_random_below(4);
 
@@ -298,7 +298,7 @@ static bool kill_beside_sleeper(int (*sleeper)(void *arg), int victim, const uin
 	struct child holder = child_start(keep_end, &victim), child;
 	bool seen;
 
-	ck_assert(child_wait_asleep_in(holder.pid, SYS_pause));
+	ck_assert(child_wait_asleep(holder.pid));
 	child = child_start(sleeper, NULL);
 	close_end(0);
 	close_end(1);
