@@ -176,11 +176,15 @@ START_TEST(death_of_the_peers_owner_wakes_a_deep_sleeper)
 	uint64_t *owner = shared_alloc(sizeof(*owner));
 	struct child child = start_owner(owner);
 	struct waiter w = { 0 };
+	int64_t start;
 
 	put_to_sleep(&w, WAIT_DEEP);
 	store_seq(&it, 1);
+	start = test_now();
 	child_kill(&child);
 	ck_assert_int_eq(join(&w), 0);
+	/* And it did not just sleep its time, which is two seconds. */
+	ck_assert_int_lt(test_now() - start, 1500 * MS);
 }
 END_TEST
 

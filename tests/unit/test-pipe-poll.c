@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "obj/pipe.h"
+#include "sys/sys.h"
 
 #define CAPACITY	4096
 #define NOTHING		0
@@ -335,6 +336,35 @@ START_TEST(descriptor_wakes_for_nothing_at_most_once_in_a_row)
 }
 END_TEST
 
+static bool sent_in_between;
+
+/* Messages that come while a receive that found nothing takes the signal back. */
+static int send_in_between(enum sys_call call)
+{
+	if (call == SYS_CALL_EVENT_READ && !sent_in_between) {
+		sent_in_between = true;
+		send_number(ends[1], 1, 0);
+		send_number(ends[1], 2, 0);
+	}
+	return 0;
+}
+
+START_TEST(descriptor_shows_what_came_while_its_signal_was_taken_back)
+{
+	int fd = weir_pipe_fd(ends[0]);
+
+	drain(ends[0], fd);
+	ck_assert_int_eq(send_number(ends[1], 0, 0), 0);
+	ck_assert_int_eq(recv_number(ends[0], 0), 0);
+	sys_fault = send_in_between;
+	ck_assert_int_eq(recv_number(ends[0], 0), 1);
+	sys_fault = NULL;
+	ck_assert(sent_in_between);
+	ck_assert(readable(fd));
+	ck_assert_uint_eq(drain(ends[0], fd), 1);
+}
+END_TEST
+
 START_TEST(descriptor_works_in_an_epoll_of_the_program)
 {
 	int fd = weir_pipe_fd(ends[0]), epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -454,6 +484,7 @@ int main(void)
 	tcase_add_test(descriptor, descriptor_is_not_readable_for_what_is_published_later);
 	tcase_add_test(descriptor, descriptor_shows_messages_sent_in_a_batch);
 	tcase_add_test(descriptor, descriptor_wakes_for_nothing_at_most_once_in_a_row);
+	tcase_add_test(descriptor, descriptor_shows_what_came_while_its_signal_was_taken_back);
 	tcase_add_test(descriptor, descriptor_works_in_an_epoll_of_the_program);
 	tcase_add_test(descriptor, descriptor_stays_readable_at_the_end);
 	tcase_add_test(descriptor, descriptor_stays_readable_after_shutdown);
