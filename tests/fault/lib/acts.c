@@ -242,6 +242,9 @@ static const struct state pending_shallow = { .name = "half a batch, peer on the
 static const struct state pending_deep = { .name = "half a batch, peer in ppoll",
 					   .pending = true,
 					   .peer = PEER_DEEP };
+static const struct state laps = { .name = "after some laps, peer in ppoll",
+				   .peer = PEER_DEEP,
+				   .laps = true };
 static const struct state fenced = { .name = "fenced", .fenced = true };
 static const struct state armed = { .name = "armed", .armed = true };
 static const struct state armed_three = { .name = "armed, three", .armed = true, .fill = 3 };
@@ -255,6 +258,8 @@ static const struct state orphaned_wrapped = {
 
 static const struct act send_act = { "send", run_send, .count = 1, .size = 24 };
 static const struct act send_large = { "send of 700", run_send, .count = 1, .size = 700 };
+static const struct act send_largest = { "send of 4080", run_send, .helped = true, .count = 1,
+					 .size = 4080 };
 static const struct act send_three = { "send of 3", run_send_three, .count = 3, .size = 24 };
 static const struct act more_flush = { "more, flush", run_more_flush, .whole = true, .count = 3,
 				       .size = 24 };
@@ -337,6 +342,7 @@ static const struct {
 	{ &send_act, &deep_wrapped },
 	{ &send_act, &polls },
 	{ &send_act, &loops },
+	{ &send_act, &laps },
 	{ &send_act, &pending },
 	{ &send_act, &pending_deep },
 	{ &send_act, &armed },
@@ -346,7 +352,11 @@ static const struct {
 	{ &send_large, &empty },
 	{ &send_large, &wrapped },
 	{ &send_large, &deep },
+	{ &send_largest, &shallow },
+	{ &send_largest, &deep },
+	{ &send_largest, &loops },
 	{ &more_flush, &empty },
+	{ &more_flush, &laps },
 	{ &more_flush, &wrapped },
 	{ &more_flush, &shallow },
 	{ &more_flush, &deep },

@@ -157,7 +157,9 @@ static void prepare_sender(struct world *w)
 	} else if (state->fill == FILL_FULL) {
 		send_until_full(w);
 	} else {
-		for (uint32_t i = 0; i < WARM + state->fill; i++)
+		uint32_t count = (state->laps ? LAPS : WARM) + state->fill;
+
+		for (uint32_t i = 0; i < count; i++)
 			child_check(scene_send(w, 24, 0, soon()) == 0);
 	}
 	if (state->pending)

@@ -26,6 +26,8 @@
 #define LOG_MAX		512
 /* Messages with which an owner begins that has been one for a time. */
 #define WARM		4
+/* And with which the ring has been filled several times. */
+#define LAPS		300
 
 struct ledger {
 	/* the victim, or an owner before it, sends: tried, and known to be sent */
@@ -71,6 +73,7 @@ struct state {
 	bool pending;		/* half of a batch has been sent with WEIR_MORE */
 	bool armed;		/* the receiving end's descriptor has been asked for */
 	bool orphaned;		/* the owner before the victim was killed in the middle of it */
+	bool laps;		/* the victim has sent several rings full to the peer */
 	bool fenced;		/* a victim that receives has asked for fences and gets them */
 	bool rested;		/* so long that all that is done now and then is due */
 };
@@ -88,6 +91,7 @@ struct act {
 	bool whole;		/* its messages become visible, or are taken, all at once */
 	bool gives_up;		/* the victim is no owner any more when it returns */
 	bool arms;		/* asks for the descriptor */
+	bool helped;		/* needs a peer that receives what came before */
 	bool contends;		/* may find that the end has another owner */
 	uint32_t count;		/* messages that it sends or receives */
 	uint32_t size;		/* of each */
@@ -111,6 +115,8 @@ const char *scene_name(const struct scene *scene);
 /* Whether the peer has something to do while the victim is stopped. */
 static inline bool scene_has_part(const struct scene *scene)
 {
+	if (scene->act->helped || scene->state->laps)
+		return false;
 	return scene->state->peer != PEER_AWAKE || scene->act->woken || scene->act->contends;
 }
 

@@ -260,6 +260,14 @@ uint64_t world_published(const struct world *w)
 	return load_relaxed(&lane_of(w)->reader.published);
 }
 
+bool world_visible(const struct world *w)
+{
+	const uint8_t *ring = w->memory + w->memory_size - 2 * SCENE_CAPACITY;
+	uint64_t at = load_relaxed(&lane_of(w)->reader.position) % SCENE_CAPACITY;
+
+	return load_relaxed((const uint64_t *)(const void *)(ring + at)) != 0;
+}
+
 bool world_unread(const struct world *w)
 {
 	const struct weir_lane_control *lane = lane_of(w);

@@ -39,6 +39,8 @@ void world_wake_anyway(struct world *w);
 void world_contend(struct world *w);
 /* Where the reader has told the writer that it is. */
 uint64_t world_published(const struct world *w);
+/* Whether there is a message that the reader could see. */
+bool world_visible(const struct world *w);
 /* Whether the reader has not received all that a writer, who has just taken over, has found. */
 bool world_unread(const struct world *w);
 /* Free what is left and end those who still live. */
