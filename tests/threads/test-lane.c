@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lane between two threads, by all its ways. A pipe of a process with threads goes only the slow
- * ones, so it is here that ThreadSanitizer sees the fast ones.
+ * The lane between two threads, by all its ways. A pipe of a process with threads goes only the
+ * slow ones, so it is here that ThreadSanitizer sees the fast ones.
  */
 #include "lane-bed.h"
 
