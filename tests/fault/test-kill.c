@@ -10,9 +10,8 @@
 START_TEST(killed_at_an_instruction_nothing_is_lost)
 {
 	const struct strike_plan plan = { .most = POINTS };
-	struct scene scene = scene_at((size_t)_i);
 
-	strike_scene(&scene, &plan);
+	strike_scene((size_t)_i, &plan);
 }
 END_TEST
 

@@ -12,9 +12,8 @@
 START_TEST(stopped_at_an_instruction_nothing_false_happens)
 {
 	const struct strike_plan plan = { .most = POINTS, .hold_ns = HOLD_NS };
-	struct scene scene = scene_at((size_t)_i);
 
-	strike_scene(&scene, &plan);
+	strike_scene((size_t)_i, &plan);
 }
 END_TEST
 

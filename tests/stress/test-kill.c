@@ -7,9 +7,8 @@
 START_TEST(killed_at_each_instruction_nothing_is_lost)
 {
 	const struct strike_plan plan = { 0 };
-	struct scene scene = scene_at((size_t)_i);
 
-	strike_scene(&scene, &plan);
+	strike_scene((size_t)_i, &plan);
 }
 END_TEST
 
