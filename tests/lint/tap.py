@@ -43,6 +43,9 @@ def source_files(root, *endings):
             and not os.path.exists(os.path.join(folder, name, "build.ninja"))
         )
         for name in sorted(names):
+            # A file where a tree has its repository elsewhere.
+            if name == ".git":
+                continue
             if not endings or name.endswith(endings):
                 yield os.path.normpath(os.path.join(relative, name))
 

@@ -295,7 +295,7 @@ START_TEST(both_sides_may_be_new_again_and_again)
 				lane_rx_publish(&b.rx);
 			if (b.tx.limit - b.tx.tail < 1000)
 				lane_rx_publish(&b.rx);
-			/* As every writer must, lest the next one walk over what was overwritten. */
+			/* As every writer must, lest the next one walk over what is lost. */
 			if (b.tx.tail - b.control->writer.position >= CAPACITY / 8)
 				lane_tx_mark(&b.tx);
 		}
