@@ -95,9 +95,11 @@ static void rearm(struct weir_end *end)
 	if (likely(REQUEST_ARMED(load_relaxed(&rx->side.park.mine->requests)) == 0))
 		return;
 	was_set = sys_event_clear(level);
-	/* If it was readable, it was for the line, which is to be looked at now, not at leisure. */
-	if (!was_set)
-		rx->side.park.line_pace = (struct pacer){ 0 };
+	/*
+	 * It may have been readable for the line as well, which is to be looked at now, not at
+	 * leisure: who watches for edges gets one for a message and the hang-up behind it.
+	 */
+	rx->side.park.line_pace = (struct pacer){ 0 };
 	if (!was_set && rx->armed_at == rx->lane.head)
 		return;
 	request(rx, 1, 0);

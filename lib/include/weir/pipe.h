@@ -170,9 +170,11 @@ WEIR_PUBLIC int weir_pipe_poll(struct weir_end *end, uint32_t events, uint32_t f
 /**
  * A descriptor that is readable (POLLIN) while a receive would not return -EAGAIN.
  *
- * For poll(2), epoll(7) (level triggered) and event loops; never read from it, write to it or
- * close it: it belongs to the end and is closed with it. After it has shown readable, receive until
- * -EAGAIN. At most one wake-up in a row is for nothing. Asking for it the first time takes about
+ * For poll(2), select(2), epoll(7) and event loops; never read from it, write to it or close it: it
+ * belongs to the end and is closed with it. After it has shown readable, receive until -EAGAIN;
+ * from then on the next message, the hang-up and the end give a new edge for EPOLLET, further
+ * messages before the next -EAGAIN need not. At most one wake-up in a row is for nothing. Asking
+ * for it the first time takes about
  * 0.1 ms, and from then on the other side's sends cost a full fence each.
  *
  * Returns the descriptor, or -EOPNOTSUPP, -EINVAL.
