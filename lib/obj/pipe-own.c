@@ -63,7 +63,7 @@ struct parking pipe_parking(const struct weir_end *end, enum pipe_role role)
 		.peer = role == ROLE_WRITER ? &control->reader : &control->writer,
 		.my_bell = bells[role],
 		.peer_bell = bells[1 - role],
-		.line = end->line_in,
+		.line = end->line,
 		.owner = -1,
 	};
 }

@@ -91,7 +91,7 @@ static int sleep_once(struct poll *p, int64_t until)
 	struct pollfd fds[4] = {
 		{ .fd = p->rx ? p->rx->side.park.my_bell : -1, .events = POLLIN },
 		{ .fd = p->tx ? p->tx->side.park.my_bell : -1, .events = POLLIN },
-		{ .fd = p->end->line_in, .events = 0 },
+		{ .fd = p->end->line, .events = 0 },
 		{ .fd = park->owner, .events = POLLIN },
 	};
 	int result = sys_poll(fds, ARRAY_LENGTH(fds), until);
@@ -185,7 +185,7 @@ static int poll_side(struct poll *p, uint32_t flags, int64_t deadline, uint32_t 
 	if (result != 0)
 		return result;
 	/* Who asks only now and then wants to know of the hang-up now. */
-	if (live_hung_up(p->end->line_in))
+	if (live_hung_up(p->end->line))
 		set_hung_up(p);
 	result = ready(p, ret_events);
 	if (result != 0)

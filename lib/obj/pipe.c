@@ -3,9 +3,9 @@
  * Pipes: making them, what concerns a whole end, and closing.
  *
  * An end holds: the memfd with its mappings, the bells and levels of all lanes (shared with the
- * other end while both are in this process), the write side of its own line, the read side of the
- * peer's, and an epoll descriptor over its level and that line. The line carries nothing: its
- * hang-up is how the kernel says that every copy of the other end is closed or dead.
+ * other end while both are in this process), its end of the line, and an epoll descriptor over its
+ * level and the line. The line is a pair of sockets: its hang-up is how the kernel says that every
+ * copy of the other end is closed or dead.
  */
 #include "obj/pipe.h"
 
@@ -80,8 +80,7 @@ static int core_create(uint32_t lanes, uint64_t capacity, struct pipe_core **ret
 
 static void end_free(struct weir_end *end)
 {
-	sys_close(end->line_out);
-	sys_close(end->line_in);
+	sys_close(end->line);
 	sys_close(end->epoll);
 	if (end->private)
 		sys_unmap(end->private, sizeof(*end->private));
@@ -100,11 +99,12 @@ static int open_epoll(struct weir_end *end)
 	end->epoll = sys_move_high(result);
 	result = sys_epoll_add(end->epoll, end->core->levels[end->rx_lane], EPOLLIN);
 	if (result == 0)
-		result = sys_epoll_add(end->epoll, end->line_in, EPOLLIN);
+		/* For its hang-up, which is reported unasked; what it carries is no news. */
+		result = sys_epoll_add(end->epoll, end->line, 0);
 	return result;
 }
 
-/* End @index of a pipe of @core; its lines are set by the caller. */
+/* End @index of a pipe of @core; its line is set by the caller. */
 static int end_create(struct pipe_core *core, int index, uint32_t flags, struct weir_end **ret_end)
 {
 	struct weir_end *end = calloc(1, sizeof(*end));
@@ -114,7 +114,7 @@ static int end_create(struct pipe_core *core, int index, uint32_t flags, struct 
 
 	if (!end)
 		return -ENOMEM;
-	end->line_out = end->line_in = end->epoll = -1;
+	end->line = end->epoll = -1;
 	result = sys_map_wiped(sizeof(*end->private), &private);
 	if (result < 0) {
 		end_free(end);
@@ -135,23 +135,14 @@ static int end_create(struct pipe_core *core, int index, uint32_t flags, struct 
 	return 0;
 }
 
-static int open_line(struct weir_end *writer, struct weir_end *reader)
+static int connect_ends(struct weir_end *ends[2])
 {
-	int fds[2], result = sys_pipe(fds);
+	int fds[2], result = sys_socketpair(fds);
 
 	if (result < 0)
 		return result;
-	reader->line_in = sys_move_high(fds[0]);
-	writer->line_out = sys_move_high(fds[1]);
-	return 0;
-}
-
-static int connect_ends(struct weir_end *ends[2])
-{
-	int result = open_line(ends[0], ends[1]);
-
-	if (result == 0)
-		result = open_line(ends[1], ends[0]);
+	ends[0]->line = sys_move_high(fds[0]);
+	ends[1]->line = sys_move_high(fds[1]);
 	for (int i = 0; result == 0 && i < 2; i++)
 		if (ends[i]->rx)
 			result = open_epoll(ends[i]);
@@ -338,8 +329,8 @@ void weir_pipe_close(struct weir_end *end)
 		turn_close(&end->rx->side.turn, nudge_rx, end);
 		pipe_release_rx(end);
 	}
-	sys_close(end->line_out);
-	end->line_out = -1;
+	sys_close(end->line);
+	end->line = -1;
 	if (end->tx)
 		announce_close(end, ROLE_WRITER);
 	if (end->rx)

@@ -61,8 +61,7 @@ struct weir_end {
 	struct pipe_private *private;
 	struct pipe_tx *tx;	/* in private; NULL: this end does not send */
 	struct pipe_rx *rx;	/* in private; NULL: this end does not receive */
-	int line_out;		/* write side of our line: held open, never written */
-	int line_in;		/* read side of the peer's line */
+	int line;		/* our end of the socket between the ends */
 	int epoll;		/* the exported descriptor */
 	uint32_t flags;		/* of the options */
 	uint8_t tx_lane;

@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -165,9 +166,10 @@ int sys_eventfd(void)
 	return raw(SYS_CALL_EVENTFD, SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0);
 }
 
-int sys_pipe(int ret_fds[2])
+int sys_socketpair(int ret_fds[2])
 {
-	return raw(SYS_CALL_PIPE, SYS_pipe2, (long)ret_fds, O_CLOEXEC | O_NONBLOCK, 0, 0, 0, 0);
+	return raw(SYS_CALL_SOCKETPAIR, SYS_socketpair, AF_UNIX,
+		   SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, (long)ret_fds, 0, 0);
 }
 
 int sys_epoll(void)

@@ -22,7 +22,7 @@ enum sys_call {
 	SYS_CALL_MMAP,
 	SYS_CALL_MADVISE,
 	SYS_CALL_EVENTFD,
-	SYS_CALL_PIPE,
+	SYS_CALL_SOCKETPAIR,
 	SYS_CALL_EPOLL_CREATE,
 	SYS_CALL_EPOLL_ADD,
 	SYS_CALL_DUP,
@@ -61,8 +61,8 @@ void sys_unmap(void *address, size_t size);
 
 /* Counter at 0, CLOEXEC, O_NONBLOCK. */
 int sys_eventfd(void);
-/* ret_fds[0] reads, ret_fds[1] writes; CLOEXEC, O_NONBLOCK. */
-int sys_pipe(int ret_fds[2]);
+/* Two ends of an AF_UNIX SOCK_SEQPACKET; CLOEXEC, O_NONBLOCK. */
+int sys_socketpair(int ret_fds[2]);
 int sys_epoll(void);
 int sys_epoll_add(int epoll, int fd, uint32_t events);
 /*

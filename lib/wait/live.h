@@ -17,7 +17,7 @@ uint64_t live_self(void);
 /* Whether the process named @identity has certainly ended; a zombie has. */
 bool live_gone(uint64_t identity);
 
-/* Whether all copies of the other end are closed or dead: @line is the read side of its line. */
+/* Whether all copies of the other end are closed or dead: @line is our end of the line. */
 bool live_hung_up(int line);
 
 #endif

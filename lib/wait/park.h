@@ -42,7 +42,7 @@ struct parking {
 	struct weir_side *peer;
 	int my_bell;		/* eventfd that wakes us when deep */
 	int peer_bell;		/* eventfd that wakes the peer when deep */
-	int line;		/* read side of the peer's line */
+	int line;		/* our end of the line */
 	int owner;		/* pidfd of the peer's owner while we sleep deep, or -1 */
 	uint32_t number;	/* of our announcements */
 	uint32_t bell_seen;	/* the peer's bell at our last announcement */

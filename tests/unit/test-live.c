@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/atomic.h"
+#include "sys/sys.h"
 #include "wait/live.h"
 
 static int sleep_long(void *arg)
@@ -161,7 +162,7 @@ START_TEST(line_hangs_up_with_its_last_copy)
 {
 	int line[2], copy;
 
-	ck_assert_int_eq(pipe(line), 0);
+	ck_assert_int_eq(sys_socketpair(line), 0);
 	ck_assert(!live_hung_up(line[0]));
 	copy = dup(line[1]);
 	close(line[1]);
@@ -179,7 +180,7 @@ START_TEST(line_hangs_up_when_its_holder_is_killed)
 	struct child child;
 	int line[2];
 
-	ck_assert_int_eq(pipe(line), 0);
+	ck_assert_int_eq(sys_socketpair(line), 0);
 	child = child_start(sleep_long, NULL);
 	close(line[1]);
 	ck_assert(!live_hung_up(line[0]));

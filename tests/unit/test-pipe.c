@@ -190,8 +190,8 @@ static void check_fd_count(uint32_t flags, int both, int first, int second)
 
 START_TEST(pipe_costs_the_descriptors_that_are_documented)
 {
-	check_fd_count(0, 13, 10, 10);
-	check_fd_count(WEIR_PIPE_ONEWAY, 9, 7, 6);
+	check_fd_count(0, 11, 9, 9);
+	check_fd_count(WEIR_PIPE_ONEWAY, 7, 6, 5);
 }
 END_TEST
 

@@ -82,7 +82,7 @@ static void make_all_calls(int result[SYS_CALL_COUNT])
 	result[SYS_CALL_MMAP] = sys_reserve(SIZE, &address);
 	result[SYS_CALL_MADVISE] = sys_map_wiped(SIZE, &address);
 	result[SYS_CALL_EVENTFD] = sys_eventfd();
-	result[SYS_CALL_PIPE] = sys_pipe(fds);
+	result[SYS_CALL_SOCKETPAIR] = sys_socketpair(fds);
 	result[SYS_CALL_EPOLL_CREATE] = sys_epoll();
 	result[SYS_CALL_EPOLL_ADD] = sys_epoll_add(-1, -1, 0);
 	result[SYS_CALL_DUP] = sys_move_high(-1) == -1 ? 0 : -1;
@@ -274,7 +274,7 @@ START_TEST(descriptors_are_closed_on_exec_and_do_not_block)
 {
 	int event = sys_eventfd(), epoll = sys_epoll(), self = sys_pidfd(getpid()), fds[2];
 
-	ck_assert_int_eq(sys_pipe(fds), 0);
+	ck_assert_int_eq(sys_socketpair(fds), 0);
 	ck_assert(is_cloexec(event) && is_nonblocking(event));
 	ck_assert(is_cloexec(epoll));
 	ck_assert(is_cloexec(self));

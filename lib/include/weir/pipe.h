@@ -74,8 +74,8 @@ struct weir_msg {
  * Make a pipe; @ret_ends[0] and @ret_ends[1] are its two ends.
  *
  * @options	NULL for a duplex pipe of 256 KiB a direction that adapts itself
- * Each end belongs to the caller, who frees it with weir_pipe_close(). Costs 13 descriptors in
- * the process that makes it, 10 once the other end is closed. Any thread. Does not block.
+ * Each end belongs to the caller, who frees it with weir_pipe_close(). Costs 11 descriptors in
+ * the process that makes it, 9 once the other end is closed. Any thread. Does not block.
  *
  * Returns 0, or -EINVAL (unknown flags, both WEIR_PIPE_LATENCY and WEIR_PIPE_THROUGHPUT, a size or
  * capacity out of range), -ENOMEM, -EMFILE, -ENFILE, -ENOSPC, -EFBIG (RLIMIT_FSIZE), -ENOSYS.

@@ -67,7 +67,7 @@ static void leave_others(const struct world *w)
 	for (size_t i = 0; i < WORLDS_MAX; i++)
 		for (int e = 0; worlds[i] && worlds[i] != w && e < 2; e++)
 			if (worlds[i]->ends[e])
-				close(worlds[i]->ends[e]->line_out);
+				close(worlds[i]->ends[e]->line);
 }
 
 static int run_victim(void *arg)
