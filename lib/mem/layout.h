@@ -24,7 +24,7 @@
 #include "base/cc.h"
 
 #define WEIR_SEGMENT_MAGIC	UINT64_C(0x31746e656d726977)	/* "wirment1" */
-#define WEIR_LAYOUT_MAJOR	1
+#define WEIR_LAYOUT_MAJOR	2
 #define WEIR_OBJECTS_MAX	16
 #define WEIR_CONTROL_OFFSET	4096
 
@@ -65,7 +65,9 @@ _Static_assert(offsetof(struct weir_segment_header, objects) == 48, "layout");
 struct weir_side {
 	/* The exact position, for take-over after a death. Nobody polls it. (owner) */
 	uint64_t position;
-	uint8_t apart0[CACHE_APART - 8];
+	/* writer: 1 from before the first piece of a message until behind the last (owner) */
+	uint64_t partial;
+	uint8_t apart0[CACHE_APART - 16];
 
 	/*
 	 * The reader's position as the writer is told it: every eighth of the ring, and when dry.
@@ -125,11 +127,25 @@ _Static_assert(offsetof(struct weir_side, owner) == 4 * CACHE_APART, "layout");
 _Static_assert(sizeof(struct weir_lane_control) == 1280, "layout");
 
 /*
- * A record in a ring: this header, aligned to 8, then the message, then padding to 8. The word is
- * 0 until the record is complete, and the word after the last record is 0: so all-zero memory, as
- * a hole punched into the file leaves it, is an empty ring.
+ * A record in a ring: this header, aligned to 8, then its bytes, then padding to 8. The header is a
+ * mark and the number of bytes. The word is 0 until the record is complete, and the word after the
+ * last record is 0: so all-zero memory, as a hole punched into the file leaves it, is an empty
+ * ring.
+ *
+ * Most records are a message. One that is larger than the ring comes in pieces, FIRST MIDDLE* LAST;
+ * the first begins with 8 bytes that say how large it is. A sender that gives up half-way puts
+ * ABORT behind its pieces: the message is not to be. The next owner of a sender that died half-way
+ * puts CUT: somebody waits for the rest. Both hold no bytes, and mean nothing where no message has
+ * begun.
  */
-#define RECORD_MARK		(UINT64_C(0x8e1d0001) << 32)
+#define RECORD_KIND(n)		((UINT64_C(0x8e1d0000) + (n)) << 32)
+#define RECORD_MARK		RECORD_KIND(1)	/* a message */
+#define RECORD_FIRST		RECORD_KIND(2)
+#define RECORD_MIDDLE		RECORD_KIND(3)
+#define RECORD_LAST		RECORD_KIND(4)
+#define RECORD_ABORT		RECORD_KIND(5)
+#define RECORD_CUT		RECORD_KIND(6)
+#define RECORD_KINDS		6
 #define RECORD_MARK_MASK	(UINT64_C(0xffffffff) << 32)
 #define RECORD_HEADER		8
 

@@ -81,6 +81,25 @@ static struct lane lane_of(const struct weir_end *end, uint32_t index)
 	};
 }
 
+/*
+ * If the last owner died within a message, say so behind its pieces: a receiver may wait for the
+ * rest. It was never without room for this, so where there is none, there are no pieces.
+ */
+static void cut(struct weir_end *end)
+{
+	struct pipe_tx *tx = end->tx;
+	uint64_t *partial = &tx->side.park.mine->partial;
+
+	/* order: PARTIAL acquire, from set_partial(). */
+	if (load_acquire(partial) == 0)
+		return;
+	if (lane_tx_fits(&tx->lane, 0))
+		lane_tx_put_open(&tx->lane, RECORD_CUT, 0);
+	lane_tx_leave(&tx->lane);
+	/* order: PARTIAL release, to the next owner: said once is enough. */
+	store_release(partial, 0);
+}
+
 int pipe_bind_tx(struct weir_end *end)
 {
 	struct pipe_tx *tx = end->tx;
@@ -102,6 +121,7 @@ int pipe_bind_tx(struct weir_end *end)
 	}
 	/* relaxed: an old position means a wake-up for nothing, no more */
 	unread = load_relaxed(&park->peer->position) != tx->lane.tail;
+	cut(end);
 	/* relaxed: what is asked later is seen with the next message */
 	requests = load_relaxed(&park->peer->requests);
 	tx->requests_seen = 0;
@@ -143,8 +163,10 @@ int pipe_bind_rx(struct weir_end *end)
 	}
 	rx->backlog.window_start = rx->backlog.waited_at = rx->slept_at = rx->lane.head;
 	rx->side.bound = true;
+	rx->large = (struct large){ .mode = LARGE_NONE };
+	pipe_rx_changed(end);
 	/* The last owner may have died between saying what is free and waking for it. */
-	pipe_rx_publish(rx);
+	pipe_rx_publish(end);
 	return 0;
 }
 
@@ -168,8 +190,11 @@ void pipe_release_rx(struct weir_end *end)
 
 	if (!rx->side.bound)
 		return;
-	pipe_rx_publish(rx);
+	pipe_rx_publish(end);
+	pipe_taken_forget(end);
+	pipe_rx_forget(end);
 	rx->side.bound = false;
+	pipe_rx_changed(end);
 	give(end, rx->side.park.mine, lock_offset(end->rx_lane, ROLE_READER));
 }
 

@@ -39,7 +39,7 @@ static uint32_t look_in(struct poll *p)
 
 	if (!p->rx)
 		return 0;
-	if (lane_rx_look_again(&p->rx->lane) != 0)
+	if (pipe_rx_ready(p->rx))
 		events = WEIR_IN;
 	return events | ended(park_check(&p->rx->side.park, PARK_LINE_CALLS), WEIR_IN);
 }
@@ -253,7 +253,7 @@ static int poll_with_rx(struct poll *p, uint32_t flags, int64_t deadline, uint32
 	if (result == 0) {
 		p->rx = rx;
 		if (rx->lane.head != rx->lane.published)
-			pipe_rx_publish(rx);
+			pipe_rx_publish(p->end);
 		result = poll_with_tx(p, flags, deadline, ret_events);
 		if (!owned)
 			pipe_release_rx(p->end);

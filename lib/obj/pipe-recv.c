@@ -43,17 +43,31 @@ static void answer_writer(struct pipe_rx *rx, bool dry)
 		park_answer(p, wait);
 }
 
-static COLD void release_room(struct pipe_rx *rx)
+static COLD void release_room(struct pipe_rx *rx, uint64_t done)
 {
-	lane_rx_publish(&rx->lane);
+	lane_rx_publish_at(&rx->lane, done);
 	answer_writer(rx, false);
 }
 
-void pipe_rx_publish(struct pipe_rx *rx)
+/* The same when the lane is dry; @always: the writer may wait for what was said already. */
+static void publish(struct weir_end *end, bool always)
 {
-	if (rx->lane.head != rx->lane.published)
-		lane_rx_publish(&rx->lane);
+	struct pipe_rx *rx = end->rx;
+	bool locked = pipe_ledger_take(rx);
+	uint64_t done = pipe_rx_done(end);
+
+	if (done != rx->lane.published)
+		lane_rx_publish_at(&rx->lane, done);
+	else if (!always)
+		goto out;
 	answer_writer(rx, true);
+out:
+	pipe_ledger_give(rx, locked);
+}
+
+void pipe_rx_publish(struct weir_end *end)
+{
+	publish(end, true);
 }
 
 /*
@@ -104,7 +118,7 @@ static void rearm(struct weir_end *end)
 		return;
 	request(rx, 1, 0);
 	rx->armed_at = rx->lane.head;
-	if (lane_rx_look_again(&rx->lane) || park_ended(&rx->side.park))
+	if (pipe_rx_ready(rx) || park_ended(&rx->side.park))
 		sys_event_set(level);
 }
 
@@ -132,11 +146,11 @@ static bool unfenced(const struct pipe_rx *rx)
 }
 
 /* Whether the writer should be told of what has been received. */
-static ALWAYS_INLINE bool worth_telling(const struct pipe_rx *rx)
+static ALWAYS_INLINE bool worth_telling(const struct pipe_rx *rx, uint64_t done)
 {
 	const struct parking *p = &rx->side.park;
 
-	return rx->lane.head - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
+	return done - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
 	       /* relaxed: ordered by the store of the published position, when there is one */
 	       load_relaxed(&p->peer->wait) != p->answered;
 }
@@ -150,24 +164,65 @@ static void reconsider_fence(struct pipe_rx *rx)
 
 static NOINLINE int tell_slow(struct pipe_rx *rx)
 {
-	release_room(rx);
+	release_room(rx, rx->lane.head);
 	reconsider_fence(rx);
 	return 0;
 }
 
-static ALWAYS_INLINE void clear_conversing(void)
+void pipe_rx_changed(struct weir_end *end)
 {
-	if (pipe_conversing)
-		pipe_conversing = false;
+	struct pipe_rx *rx = end->rx;
+	bool ready = rx->side.bound && rx->large.mode == LARGE_NONE;
+	bool plain = ready && rx->ledger.count == 0 && end->limit >= COPY_SMALL_MAX;
+	uint64_t most = lane_message_max(&rx->lane.lane);
+
+	/* relaxed: who has the turn and reads false by mistake goes the slow way, which asks */
+	store_relaxed(&rx->plain, plain);
+	rx->take_below = !ready ? 0 : (end->limit < most ? end->limit : most) + 1;
 }
 
 /* Messages have been received: say so, to the next owner each time, to the writer now and then. */
-static ALWAYS_INLINE void settle(struct pipe_rx *rx)
+void pipe_rx_settle(struct weir_end *end)
 {
-	lane_rx_settle(&rx->lane);
-	clear_conversing();
-	if (unlikely(worth_telling(rx)))
-		tell_slow(rx);
+	struct pipe_rx *rx = end->rx;
+	bool locked = pipe_ledger_take(rx);
+
+	pipe_clear_conversing();
+	pipe_rx_settle_done(end, pipe_rx_done(end));
+	pipe_rx_changed(end);
+	pipe_ledger_give(rx, locked);
+	reconsider_fence(rx);
+}
+
+int pipe_rx_settle_done(struct weir_end *end, uint64_t done)
+{
+	lane_rx_settle_at(&end->rx->lane, done);
+	if (unlikely(worth_telling(end->rx, done)))
+		release_room(end->rx, done);
+	return 0;
+}
+
+int pipe_rx_done_with(struct weir_end *end, int result)
+{
+	bool locked;
+
+	if (likely(result >= 0)) {
+		pipe_rx_settle(end);
+	} else {
+		/* Half a message may have come, or gone. */
+		locked = pipe_ledger_take(end->rx);
+		pipe_rx_changed(end);
+		pipe_ledger_give(end->rx, locked);
+	}
+	return result;
+}
+
+bool pipe_rx_ready(const struct pipe_rx *rx)
+{
+	const struct large *large = &rx->large;
+
+	return piece_look(&rx->lane, large->mode != LARGE_NONE, large->mode == LARGE_DROPPED) >=
+	       PIECE_STUFFED;
 }
 
 static bool something_is_there(void *arg)
@@ -198,8 +253,13 @@ static bool lie_down(void *arg)
 	return unfenced(rx);
 }
 
-/* The lane is empty: wait for a message. 0: there is one. */
-static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline)
+/* Half a message, and nobody to wait long enough to hear of its sender's death otherwise. */
+static bool sender_is_gone(struct pipe_rx *rx)
+{
+	return pacer_due(&rx->large.pace, PARK_LINE_NS, 0) && park_owner_gone(&rx->side.park);
+}
+
+int pipe_rx_await(struct weir_end *end, bool half, uint32_t flags, int64_t deadline)
 {
 	struct pipe_rx *rx = end->rx;
 	struct park_for what = {
@@ -207,14 +267,14 @@ static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline
 		.lie_down = lie_down,
 		.arg = end,
 		.turn = &rx->side.turn,
+		.of_owner = half,
 	};
 	uint32_t sleeps;
 	int result;
 
 	/* The rest of a record may lie in the next line: have it on its way while we wait. */
 	__builtin_prefetch(lane_rx_next_line(&rx->lane));
-	if (rx->lane.head != rx->lane.published)
-		pipe_rx_publish(rx);
+	publish(end, false);
 	if (backlog_dry(&rx->backlog, &rx->lane, pipe_conversing) && something_is_there(end))
 		return 0;
 	rearm(end);
@@ -222,6 +282,8 @@ static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline
 	result = park_wait(&rx->side.park, &what, flags, deadline);
 	if (rx->sleeps != sleeps)
 		backlog_restart(&rx->backlog, &rx->lane);
+	if (half && (result == -EPIPE || (result == -EAGAIN && sender_is_gone(rx))))
+		result = -EOWNERDEAD;
 	/*
 	 * It may have come in the last moment, and what was sent before a close is still
 	 * received.
@@ -229,62 +291,172 @@ static NOINLINE int await(struct weir_end *end, uint32_t flags, int64_t deadline
 	return something_is_there(end) ? 0 : result;
 }
 
-/* Whether the next record can be one: its size, or -EBADMSG. */
-static ALWAYS_INLINE int64_t message_size(struct weir_end *end, uint64_t header)
+static void skip(struct weir_end *end, uint64_t header)
 {
-	struct pipe_rx *rx = end->rx;
-
-	if (likely(lane_header_valid(&rx->lane.lane, header)))
-		return (uint32_t)header;
-	return pipe_poison(end, &rx->side.park);
+	lane_rx_step(&end->rx->lane, (uint32_t)header);
+	pipe_rx_settle(end);
 }
 
-static int recv_one(struct weir_end *end, void *buffer, size_t room, uint32_t flags,
+/*
+ * A record that is no whole message, while none is coming. 0: it has been skipped, or begins one;
+ * or an error.
+ */
+static COLD int odd_record(struct weir_end *end, uint64_t header)
+{
+	struct pipe_rx *rx = end->rx;
+	uint64_t mark = header & RECORD_MARK_MASK;
+	bool dropped = rx->large.mode == LARGE_DROPPED;
+
+	if (!lane_header_known(&rx->lane.lane, header))
+		return pipe_poison(end, &rx->side.park);
+	if (mark == RECORD_MARK || mark == RECORD_FIRST) {
+		rx->large.mode = LARGE_NONE;
+		return 0;
+	}
+	/* Of a message whose beginning another process has taken: it is told once. */
+	rx->large.mode = mark == RECORD_MIDDLE ? LARGE_DROPPED : LARGE_NONE;
+	skip(end, header);
+	return !dropped && (mark == RECORD_MIDDLE || mark == RECORD_LAST) ? -EOWNERDEAD : 0;
+}
+
+/* The head is dry. 0: look again; or an error. */
+static COLD int await_next(struct weir_end *end, uint32_t flags, int64_t deadline)
+{
+	struct pipe_rx *rx = end->rx;
+	int result = pipe_rx_await(end, rx->large.mode != LARGE_NONE, flags, deadline);
+
+	if (result != -EOWNERDEAD)
+		return result;
+	/* Of a message that was of no interest, neither is its end. */
+	if (rx->large.mode == LARGE_COMING)
+		pipe_rx_forget(end);
+	else
+		result = 0;
+	rx->large.mode = LARGE_NONE;
+	return result;
+}
+
+int pipe_rx_next(struct weir_end *end, uint32_t flags, int64_t deadline, uint64_t *ret_header)
+{
+	struct pipe_rx *rx = end->rx;
+	int result = 0;
+
+	while (result == 0) {
+		uint64_t header = lane_rx_look(&rx->lane);
+
+		*ret_header = header;
+		if (likely(header != 0 && (rx->large.mode == LARGE_COMING ||
+					   lane_header_valid(&rx->lane.lane, header)))) {
+			if (unlikely(rx->large.mode == LARGE_DROPPED))
+				rx->large.mode = LARGE_NONE;
+			return 0;
+		}
+		if (header == 0)
+			result = await_next(end, flags, deadline);
+		else if ((header & RECORD_MARK_MASK) == RECORD_FIRST &&
+			 rx->large.mode == LARGE_NONE && lane_header_known(&rx->lane.lane, header))
+			return 0;
+		else
+			result = odd_record(end, header);
+	}
+	return result;
+}
+
+/* What is beyond the end's limit is skipped. */
+static COLD int refuse(struct weir_end *end, uint64_t header)
+{
+	skip(end, header);
+	return -EMSGSIZE;
+}
+
+/* The whole message at the head, whose header is @header, into @to. */
+static ALWAYS_INLINE int copy_message(struct weir_end *end, uint64_t header, struct parts *to)
+{
+	struct pipe_rx *rx = end->rx;
+	uint64_t begin = rx->lane.head;
+	int result;
+
+	/* relaxed: see pipe_rx_changed() */
+	if (unlikely(!load_relaxed(&rx->plain))) {
+		result = pipe_taken_reserve(end);
+		if (result < 0)
+			return result;
+	}
+	if (likely(to->at->iov_len - to->offset >= (uint32_t)header))
+		copy_out((uint8_t *)to->at->iov_base + to->offset, lane_rx_message(&rx->lane),
+			 (uint32_t)header);
+	else
+		parts_scatter(to, lane_rx_message(&rx->lane), (uint32_t)header);
+	lane_rx_step(&rx->lane, (uint32_t)header);
+	/* relaxed: as above */
+	if (unlikely(!load_relaxed(&rx->plain)))
+		pipe_taken_add(end, (struct taken){ .begin = begin, .released = true });
+	return 0;
+}
+
+static int recv_one(struct weir_end *end, struct parts *to, uint64_t room, uint32_t flags,
 		    int64_t deadline, size_t *ret_size)
 {
 	struct pipe_rx *rx = end->rx;
-	uint64_t header = lane_rx_look(&rx->lane);
-	int64_t size;
+	uint64_t header;
+	int result;
 
-	if (unlikely(header == 0)) {
-		int result = await(end, flags, deadline);
-
-		if (result < 0)
+	do {
+		result = pipe_rx_next(end, flags, deadline, &header);
+		if (unlikely(result < 0))
 			return result;
-		/*
-		 * If it has gone again, no honest hand has taken it: to the check below, 0 is
-		 * invalid.
-		 */
-		header = lane_rx_look(&rx->lane);
-	}
-	size = message_size(end, header);
-	if (unlikely(size < 0))
-		return (int)size;
+		if (likely(!pipe_rx_in_pieces(rx, header)))
+			break;
+		result = pipe_rx_large(end, header, to, room, flags, deadline, ret_size);
+		if (result <= 0)
+			return result;
+	} while (true);
 	if (ret_size)
-		*ret_size = (size_t)size;
-	if (unlikely((size_t)size > room))
+		*ret_size = (uint32_t)header;
+	if (unlikely((uint32_t)header > end->limit))
+		return refuse(end, header);
+	if (unlikely((uint32_t)header > room))
 		return -EMSGSIZE;
-	copy_out(buffer, lane_rx_message(&rx->lane), (size_t)size);
-	lane_rx_step(&rx->lane, (uint64_t)size);
-	return 0;
+	return copy_message(end, header, to);
+}
+
+static int recv_parts(struct weir_end *end, struct parts to, uint64_t room, uint32_t flags,
+		      int64_t deadline, size_t *ret_size)
+{
+	bool locked;
+	int result = pipe_enter_rx(end, flags, deadline, &locked);
+
+	if (result < 0)
+		return result;
+	result = pipe_rx_done_with(end, recv_one(end, &to, room, flags, deadline, ret_size));
+	turn_give(&end->rx->side.turn, locked);
+	return result;
 }
 
 static NOINLINE int recv_slow(struct weir_end *end, void *buffer, size_t size, uint32_t flags,
 			      int64_t deadline, size_t *ret_size)
 {
-	bool locked;
-	int result;
+	struct iovec all = { .iov_base = buffer, .iov_len = size };
 
 	if (!end || (!buffer && size > 0) || (flags & ~RECV_FLAGS))
 		return -EINVAL;
-	result = pipe_enter_rx(end, flags, deadline, &locked);
+	return recv_parts(end, (struct parts){ .at = &all }, size, flags, deadline, ret_size);
+}
+
+int weir_pipe_recvv(struct weir_end *end, const struct iovec *parts, size_t count, uint32_t flags,
+		    int64_t deadline, size_t *ret_size)
+{
+	static const struct iovec none;
+	uint64_t room;
+	int result;
+
+	if (!end || (flags & ~RECV_FLAGS))
+		return -EINVAL;
+	result = parts_size(parts, count, &room);
 	if (result < 0)
 		return result;
-	result = recv_one(end, buffer, size, flags, deadline, ret_size);
-	if (result == 0)
-		settle(end->rx);
-	turn_give(&end->rx->side.turn, locked);
-	return result;
+	return recv_parts(end, (struct parts){ .at = count ? parts : &none }, room, flags, deadline,
+			  ret_size);
 }
 
 int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags,
@@ -297,15 +469,15 @@ int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t fla
 	if (unlikely(!end || !buffer || (flags & ~RECV_FLAGS) || turn_needed()))
 		return recv_slow(end, buffer, size, flags, deadline, ret_size);
 	rx = end->rx;
-	if (unlikely(!rx || !rx->side.bound))
+	if (unlikely(!rx || !rx->plain))
 		return recv_slow(end, buffer, size, flags, deadline, ret_size);
 	got = lane_rx_get_fast(&rx->lane, buffer, size);
 	if (unlikely(got < 0))
 		return recv_slow(end, buffer, size, flags, deadline, ret_size);
 	if (ret_size)
 		*ret_size = (size_t)got;
-	clear_conversing();
-	if (unlikely(worth_telling(rx)))
+	pipe_clear_conversing();
+	if (unlikely(worth_telling(rx, rx->lane.head)))
 		return tell_slow(rx);
 	return 0;
 }
@@ -316,8 +488,10 @@ static ALWAYS_INLINE size_t room_of(const struct weir_msg *m)
 }
 
 /* After the first message: what is there, as long as it fits. How many in all. */
-static int recv_rest(struct pipe_rx *rx, struct weir_msg *messages, int count)
+static int recv_rest(struct weir_end *end, struct weir_msg *messages, int count)
 {
+	struct pipe_rx *rx = end->rx;
+	uint64_t limit = end->limit;
 	const uint8_t *ring = rx->lane.lane.ring;
 	uint64_t mask = rx->lane.lane.mask, head = rx->lane.head;
 	int i;
@@ -329,7 +503,8 @@ static int recv_rest(struct pipe_rx *rx, struct weir_msg *messages, int count)
 		uint64_t header = load_acquire((const uint64_t *)(const void *)at);
 		uint64_t size = (uint32_t)header;
 
-		if (!lane_header_valid(&rx->lane.lane, header) || size > room_of(m))
+		if (!lane_header_valid(&rx->lane.lane, header) || size > room_of(m) ||
+		    size > limit)
 			break;
 		copy_out(m->data, at + RECORD_HEADER, size);
 		m->size = size;
@@ -342,6 +517,8 @@ static int recv_rest(struct pipe_rx *rx, struct weir_msg *messages, int count)
 int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t count,
 			 uint32_t flags, int64_t deadline)
 {
+	struct iovec first;
+	struct parts to = { .at = &first };
 	bool locked;
 	int result;
 
@@ -350,12 +527,32 @@ int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t
 	result = pipe_enter_rx(end, flags, deadline, &locked);
 	if (unlikely(result < 0))
 		return result;
-	result = recv_one(end, messages[0].data, room_of(&messages[0]), flags, deadline,
-			  &messages[0].size);
-	if (likely(result == 0)) {
-		result = recv_rest(end->rx, messages, (int)count);
-		settle(end->rx);
-	}
+	first = (struct iovec){ .iov_base = messages[0].data, .iov_len = room_of(&messages[0]) };
+	result = recv_one(end, &to, first.iov_len, flags, deadline, &messages[0].size);
+	/* relaxed: see pipe_rx_changed() */
+	if (likely(result == 0))
+		result = load_relaxed(&end->rx->plain) ? recv_rest(end, messages, (int)count) : 1;
+	result = pipe_rx_done_with(end, result);
 	turn_give(&end->rx->side.turn, locked);
 	return result;
+}
+
+int weir_pipe_limit(struct weir_end *end, uint64_t size)
+{
+	bool locked, booked;
+	int result;
+
+	if (!end)
+		return -EINVAL;
+	if (!end->rx)
+		return -EOPNOTSUPP;
+	result = turn_take(&end->rx->side.turn, 0, WEIR_FOREVER, &locked);
+	if (result < 0)
+		return result;
+	booked = pipe_ledger_take(end->rx);
+	end->limit = size;
+	pipe_rx_changed(end);
+	pipe_ledger_give(end->rx, booked);
+	turn_give(&end->rx->side.turn, locked);
+	return 0;
 }

@@ -30,7 +30,6 @@ void pipe_tx_obey(struct weir_end *end, uint64_t requests)
 	store_release(&mine->fence_ack, fence);
 }
 
-/* What has been committed may be waited for. */
 static ALWAYS_INLINE void notify_reader(struct weir_end *end)
 {
 	struct pipe_tx *tx = end->tx;
@@ -46,17 +45,17 @@ static ALWAYS_INLINE void notify_reader(struct weir_end *end)
 		pipe_tx_obey(end, requests);
 }
 
-static void commit_pending(struct weir_end *end)
+void pipe_tx_notify(struct weir_end *end)
 {
-	if (!end->tx->lane.pending)
-		return;
-	lane_tx_commit(&end->tx->lane);
 	notify_reader(end);
 }
 
 void pipe_tx_flush(struct weir_end *end)
 {
-	commit_pending(end);
+	if (!end->tx->lane.pending)
+		return;
+	lane_tx_commit(&end->tx->lane);
+	notify_reader(end);
 }
 
 struct room {
@@ -85,7 +84,7 @@ static int make_room(struct weir_end *end, uint64_t size, uint32_t flags, int64_
 	if (there_is_room(&room))
 		return room.result < 0 ? pipe_poison(end, park) : 0;
 	/* The reader cannot free what it cannot see. */
-	commit_pending(end);
+	pipe_tx_flush(end);
 	lane_tx_mark(&tx->lane);
 	/* relaxed: read by a reader that has seen the announcement, which is stored after it */
 	store_relaxed(&park->mine->need, lane_record_size(size));
@@ -96,10 +95,10 @@ static int make_room(struct weir_end *end, uint64_t size, uint32_t flags, int64_
 }
 
 /*
- * All that a send looks at beside the ring, and room. Sets the soft limit so that it is asked again
- * after 4 KiB of a stream, but with every message of one who sends rarely.
+ * Sets the soft limit so that it is asked again after 4 KiB of a stream, but with every message of
+ * one who sends rarely.
  */
-static NOINLINE int prepare(struct weir_end *end, uint64_t size, uint32_t flags, int64_t deadline)
+NOINLINE int pipe_tx_prepare(struct weir_end *end, uint64_t size, uint32_t flags, int64_t deadline)
 {
 	struct pipe_tx *tx = end->tx;
 	struct lane_tx *lane = &tx->lane;
@@ -138,57 +137,94 @@ static ALWAYS_INLINE bool prepared(const struct pipe_tx *tx, uint64_t size)
 	return within_soft_limit(&tx->lane, size) && !park_disturbed(&tx->side.park);
 }
 
-static int send_one(struct weir_end *end, const void *data, size_t size, uint32_t flags,
-				  int64_t deadline)
+/* The message whose bytes are in place: publish it, or keep it back with those that are. */
+static ALWAYS_INLINE void put_open(struct weir_end *end, uint64_t size, uint32_t flags)
+{
+	struct lane_tx *lane = &end->tx->lane;
+
+	if (likely(!(flags & WEIR_MORE) && !lane->pending)) {
+		lane_tx_put_open(lane, RECORD_MARK, size);
+	} else {
+		lane_tx_put_open_more(lane, size);
+		if ((flags & WEIR_MORE) &&
+		    lane->tail - lane->first < lane_capacity(&lane->lane) / 8)
+			return;
+		lane_tx_commit(lane);
+	}
+	notify_reader(end);
+}
+
+void pipe_tx_put_open(struct weir_end *end, uint64_t size, uint32_t flags)
+{
+	put_open(end, size, flags);
+}
+
+static int send_one(struct weir_end *end, struct parts *from, uint64_t size, uint32_t flags,
+		    int64_t deadline)
 {
 	struct pipe_tx *tx = end->tx;
+	uint8_t *to;
 
+	if (unlikely(size > lane_message_max(&tx->lane.lane)))
+		return pipe_tx_large(end, from, size, flags, deadline);
 	if (unlikely(!prepared(tx, size))) {
-		int result = prepare(end, size, flags, deadline);
+		int result = pipe_tx_prepare(end, size, flags, deadline);
 
 		if (result < 0)
 			return result;
 	}
-	if (unlikely((flags & WEIR_MORE) || tx->lane.pending)) {
-		lane_tx_put_more(&tx->lane, data, size);
-		if ((flags & WEIR_MORE) &&
-		    tx->lane.tail - tx->lane.first < lane_capacity(&tx->lane.lane) / 8)
-			return 0;
-		lane_tx_commit(&tx->lane);
-	} else {
-		lane_tx_put(&tx->lane, data, size);
-	}
-	notify_reader(end);
+	to = lane_tx_open(&tx->lane);
+	if (likely(from->at->iov_len - from->offset >= size))
+		copy_in(to, (const uint8_t *)from->at->iov_base + from->offset, size);
+	else
+		parts_gather(from, to, size);
+	put_open(end, size, flags);
 	return 0;
-}
-
-static ALWAYS_INLINE void set_conversing(void)
-{
-	/* A load instead of a store: the store buffer is what a stream waits for. */
-	if (!pipe_conversing)
-		pipe_conversing = true;
 }
 
 static ALWAYS_INLINE void leave(struct weir_end *end, bool locked)
 {
-	set_conversing();
+	pipe_set_conversing();
 	turn_give(&end->tx->side.turn, locked);
+}
+
+static int send_parts(struct weir_end *end, struct parts from, uint64_t size, uint32_t flags,
+		      int64_t deadline)
+{
+	bool locked;
+	int result = pipe_enter_tx(end, flags, deadline, &locked);
+
+	if (result < 0)
+		return result;
+	result = send_one(end, &from, size, flags, deadline);
+	leave(end, locked);
+	return result;
 }
 
 static NOINLINE int send_slow(struct weir_end *end, const void *data, size_t size, uint32_t flags,
 			      int64_t deadline)
 {
-	bool locked;
-	int result;
+	struct iovec all = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
 
 	if (!end || (!data && size > 0) || (flags & ~SEND_FLAGS))
 		return -EINVAL;
-	result = pipe_enter_tx(end, flags, deadline, &locked);
+	return send_parts(end, (struct parts){ .at = &all }, size, flags, deadline);
+}
+
+int weir_pipe_sendv(struct weir_end *end, const struct iovec *parts, size_t count, uint32_t flags,
+		    int64_t deadline)
+{
+	static const struct iovec none;
+	uint64_t size;
+	int result;
+
+	if (!end || (flags & ~SEND_FLAGS))
+		return -EINVAL;
+	result = parts_size(parts, count, &size);
 	if (result < 0)
 		return result;
-	result = send_one(end, data, size, flags, deadline);
-	leave(end, locked);
-	return result;
+	return send_parts(end, (struct parts){ .at = count ? parts : &none }, size, flags,
+			  deadline);
 }
 
 static NOINLINE int notify_slow(struct weir_end *end)
@@ -210,13 +246,19 @@ int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t
 	if (unlikely(!tx || !lane_tx_is_fast(&tx->lane, size) || park_disturbed(&tx->side.park)))
 		return send_slow(end, data, size, flags, deadline);
 	lane_tx_put_fast(&tx->lane, data, size);
-	set_conversing();
-	/* relaxed: not ordered after the header on purpose, see wait/park.h */
-	if (unlikely(load_relaxed(&tx->side.park.peer->wait) != tx->side.park.answered ||
-		     /* relaxed: as above */
-		     load_relaxed(&tx->side.park.peer->requests) != tx->requests_seen))
+	pipe_set_conversing();
+	if (unlikely(pipe_tx_is_waited_for(tx)))
 		return notify_slow(end);
 	return 0;
+}
+
+static COLD int send_part_large(struct weir_end *end, const struct weir_msg *m, uint32_t flags,
+				int64_t deadline)
+{
+	struct iovec all = { .iov_base = m->data, .iov_len = m->size };
+	struct parts from = { .at = &all };
+
+	return pipe_tx_large(end, &from, m->size, flags, deadline);
 }
 
 /* One message of several, to be published later. */
@@ -227,8 +269,10 @@ static ALWAYS_INLINE int send_part(struct weir_end *end, const struct weir_msg *
 
 	if (unlikely(!m->data && m->size > 0))
 		return -EINVAL;
+	if (unlikely(m->size > lane_message_max(&tx->lane.lane)))
+		return send_part_large(end, m, flags, deadline);
 	if (unlikely(!within_soft_limit(&tx->lane, m->size))) {
-		int result = prepare(end, m->size, flags, deadline);
+		int result = pipe_tx_prepare(end, m->size, flags, deadline);
 
 		if (result < 0)
 			return result;
@@ -271,7 +315,10 @@ static int send_all(struct weir_end *end, const struct weir_msg *messages, size_
 	int result = 0;
 
 	if (unlikely(!prepared(end->tx, 0))) {
-		result = prepare(end, messages[0].size, flags, deadline);
+		/* For what is larger than the ring, room is made piece by piece. */
+		uint64_t size = messages[0].size, most = lane_message_max(&end->tx->lane.lane);
+
+		result = pipe_tx_prepare(end, size <= most ? size : 0, flags, deadline);
 		if (result < 0)
 			return result;
 	}
@@ -284,7 +331,7 @@ static int send_all(struct weir_end *end, const struct weir_msg *messages, size_
 	}
 	if (!(flags & WEIR_MORE) || sent < count ||
 	    end->tx->lane.tail - end->tx->lane.first >= lane_capacity(&end->tx->lane.lane) / 8)
-		commit_pending(end);
+		pipe_tx_flush(end);
 	return sent > 0 ? (int)sent : result;
 }
 
@@ -314,7 +361,7 @@ int weir_pipe_flush(struct weir_end *end)
 	result = pipe_enter_tx(end, 0, WEIR_FOREVER, &locked);
 	if (result < 0)
 		return result;
-	commit_pending(end);
+	pipe_tx_flush(end);
 	turn_give(&end->tx->side.turn, locked);
 	return 0;
 }

@@ -86,6 +86,8 @@ static void end_free(struct weir_end *end)
 		sys_unmap(end->private, sizeof(*end->private));
 	if (end->core)
 		core_release(end->core);
+	free(end->taken);
+	free(end->store);
 	free(end);
 }
 
@@ -124,6 +126,7 @@ static int end_create(struct pipe_core *core, int index, uint32_t flags, struct 
 	end->core = core;
 	end->private = private;
 	end->flags = flags;
+	end->limit = UINT64_MAX;
 	/* Lane 0 goes from ends[1] to ends[0], lane 1 the other way. */
 	end->rx_lane = (uint8_t)index;
 	end->tx_lane = (uint8_t)(1 - index);
@@ -220,23 +223,52 @@ static struct turn *last_turn(const struct weir_end *end)
 	return end->rx ? &end->rx->side.turn : &end->tx->side.turn;
 }
 
+static int hand_over_tx(struct weir_end *end)
+{
+	struct pipe_tx *tx = end->tx;
+	bool locked;
+	int result;
+
+	/* relaxed: it is ours or it is not */
+	if (load_relaxed(&tx->claimant) == pipe_thread())
+		return -EBUSY;
+	if (turn_take(&tx->side.turn, 0, WEIR_FOREVER, &locked) < 0)
+		return 0;
+	result = tx->claimed ? -EBUSY : 0;
+	if (result == 0)
+		pipe_release_tx(end);
+	turn_give(&tx->side.turn, locked);
+	return result;
+}
+
+static int hand_over_rx(struct weir_end *end)
+{
+	struct pipe_rx *rx = end->rx;
+	bool locked;
+	int result;
+
+	if (turn_take(&rx->side.turn, 0, WEIR_FOREVER, &locked) < 0)
+		return 0;
+	result = pipe_taken_any(rx) || rx->large.mode == LARGE_COMING ? -EBUSY : 0;
+	if (result == 0)
+		pipe_release_rx(end);
+	turn_give(&rx->side.turn, locked);
+	return result;
+}
+
 int weir_pipe_handover(struct weir_end *end)
 {
-	bool locked;
+	int sending = 0, receiving = 0;
 
 	if (!end)
 		return -EINVAL;
 	turn_visit(last_turn(end));
-	if (end->tx && turn_take(&end->tx->side.turn, 0, WEIR_FOREVER, &locked) == 0) {
-		pipe_release_tx(end);
-		turn_give(&end->tx->side.turn, locked);
-	}
-	if (end->rx && turn_take(&end->rx->side.turn, 0, WEIR_FOREVER, &locked) == 0) {
-		pipe_release_rx(end);
-		turn_give(&end->rx->side.turn, locked);
-	}
+	if (end->tx)
+		sending = hand_over_tx(end);
+	if (end->rx)
+		receiving = hand_over_rx(end);
 	turn_leave(last_turn(end));
-	return 0;
+	return sending < 0 ? sending : receiving;
 }
 
 static void shut_side(const struct weir_end *end, enum pipe_role role)
@@ -322,6 +354,9 @@ void weir_pipe_close(struct weir_end *end)
 	if (!end)
 		return;
 	if (end->tx) {
+		/* relaxed: it is ours or it is not */
+		if (load_relaxed(&end->tx->claimant) == pipe_thread())
+			weir_pipe_abort(end);
 		turn_close(&end->tx->side.turn, nudge_tx, end);
 		pipe_release_tx(end);
 	}

@@ -3,11 +3,14 @@
 #ifndef WEIR_OBJ_PIPE_H
 #define WEIR_OBJ_PIPE_H
 
+#include <errno.h>
 #include <stdbool.h>
 
 #include "mem/segment.h"
-#include "ring/lane.h"
+#include "obj/parts.h"
 #include "ring/backlog.h"
+#include "ring/lane.h"
+#include "ring/piece.h"
 #include "wait/park.h"
 #include "wait/turn.h"
 #include "weir/pipe.h"
@@ -38,11 +41,43 @@ struct pipe_tx {
 	struct pipe_side side;
 	struct lane_tx lane;
 	uint64_t requests_seen;	/* the reader's requests that we know and obey */
+	uint64_t claimed;	/* bytes of the claimed message, plus 1; 0: none is */
+	uintptr_t claimant;	/* the thread that has the turn because of it */
+};
+
+/* A message that comes in pieces, as far as it has been taken out of the ring. */
+enum large_mode {
+	LARGE_NONE,
+	LARGE_COMING,
+	LARGE_DROPPED		/* the rest of it is skipped */
+};
+
+struct large {
+	enum large_mode mode;
+	uint64_t total;
+	uint64_t got;
+	uint64_t saved;		/* how much of that lies in the end's store */
+	struct pacer pace;	/* of looks whether its sender lives */
+};
+
+/*
+ * Messages that are taken but not released, oldest first: indices into the end's taken[]. With
+ * threads a lock of its own, held only for moments: who releases cannot wait for a thread that has
+ * the turn and sleeps for the next message.
+ */
+struct pipe_ledger {
+	struct turn turn;
+	uint32_t first;
+	uint32_t count;
 };
 
 struct pipe_rx {
 	struct pipe_side side;
+	bool plain;		/* owned, nothing taken, nothing half received, no low limit */
+	uint64_t take_below;	/* messages smaller than this can be taken at once */
 	struct lane_rx lane;
+	struct pipe_ledger ledger;
+	struct large large;
 	struct backlog backlog;
 	uint64_t armed_at;	/* head when the exported descriptor was armed last */
 	uint64_t slept_at;	/* head when we slept last */
@@ -56,6 +91,14 @@ struct pipe_private {
 	_Alignas(CACHE_APART) struct pipe_rx rx;
 };
 
+/* A message that the program reads in place. */
+struct taken {
+	const void *data;
+	uint64_t begin, end;	/* positions in the lane */
+	bool owned;		/* data is not in the ring, but allocated */
+	bool released;
+};
+
 struct weir_end {
 	struct pipe_core *core;
 	struct pipe_private *private;
@@ -66,6 +109,12 @@ struct weir_end {
 	uint32_t flags;		/* of the options */
 	uint8_t tx_lane;
 	uint8_t rx_lane;
+	uint32_t taken_room;	/* of taken[], a power of two */
+	struct taken *taken;
+	/* The beginning of a message in pieces that nobody waits for with a buffer of his own. */
+	uint8_t *store;
+	uint64_t store_room;
+	uint64_t limit;		/* larger messages are refused */
 };
 
 /* This thread has sent on a pipe, any pipe, since it last received: it is in a conversation. */
@@ -85,8 +134,109 @@ void pipe_release_rx(struct weir_end *end);
 void pipe_tx_flush(struct weir_end *end);
 /* Do what the reader asks for from now on. */
 void pipe_tx_obey(struct weir_end *end, uint64_t requests);
+/* What has been published may be waited for: see to that. */
+void pipe_tx_notify(struct weir_end *end);
+/* All that a send looks at beside the ring, and room for @size bytes: 0 or an error. */
+int pipe_tx_prepare(struct weir_end *end, uint64_t size, uint32_t flags, int64_t deadline);
+/* Send the message whose @size bytes are in place, with WEIR_MORE or without. */
+void pipe_tx_put_open(struct weir_end *end, uint64_t size, uint32_t flags);
+/* Send @size bytes in pieces. The caller has the turn. */
+int pipe_tx_large(struct weir_end *end, struct parts *from, uint64_t size, uint32_t flags,
+		  int64_t deadline);
+
 /* Tell the writer all that we have received, and wake it if it waits. */
-void pipe_rx_publish(struct pipe_rx *rx);
+void pipe_rx_publish(struct weir_end *end);
+/* What has been stepped over is received, unless it is taken. */
+void pipe_rx_settle(struct weir_end *end);
+/* All before @done is received and released; 0. The caller has the ledger's turn. */
+int pipe_rx_settle_done(struct weir_end *end, uint64_t done);
+/* The end of each receive, of its result @result, which it returns. */
+int pipe_rx_done_with(struct weir_end *end, int result);
+/* rx->plain again, after a change of what it depends on. The caller has the ledger's turn. */
+void pipe_rx_changed(struct weir_end *end);
+/*
+ * Wait until a record stands at the head: 0 or an error. @half: a message has begun; -EOWNERDEAD
+ * if the rest of it cannot come.
+ */
+int pipe_rx_await(struct weir_end *end, bool half, uint32_t flags, int64_t deadline);
+/*
+ * Go to the next message, or to the next piece of the one that has begun, and wait for it: 0, its
+ * header in @ret_header; or an error.
+ */
+int pipe_rx_next(struct weir_end *end, uint32_t flags, int64_t deadline, uint64_t *ret_header);
+/* Whether @header, or what has been received before it, is not of a whole message. */
+static inline bool pipe_rx_in_pieces(const struct pipe_rx *rx, uint64_t header)
+{
+	return rx->large.mode != LARGE_NONE || (header & RECORD_MARK_MASK) != RECORD_MARK;
+}
+
+/*
+ * Receive the message in pieces that pipe_rx_next() has found: into @to, which can take @room
+ * bytes, or, where that is NULL, into the end's store. 0: received; 1: it is not to be, go on to
+ * the next; or an error.
+ */
+int pipe_rx_large(struct weir_end *end, uint64_t header, struct parts *to, uint64_t room,
+		  uint32_t flags, int64_t deadline, size_t *ret_size);
+/* There is to be no more of it. */
+void pipe_rx_forget(struct weir_end *end);
+/* Whether a receive would not return -EAGAIN, or must be called to make room. */
+bool pipe_rx_ready(const struct pipe_rx *rx);
+
+/* Have room in the ledger for one more message: 0 or -ENOMEM. */
+int pipe_taken_reserve(struct weir_end *end);
+/* Enter the message that ends at the head; one that is copied out only if others are taken. */
+void pipe_taken_add(struct weir_end *end, struct taken t);
+bool pipe_taken_any(struct pipe_rx *rx);
+/* What is taken is not any more; the next owner receives it again. */
+void pipe_taken_forget(struct weir_end *end);
+/* Up to where messages are received and released. The caller has the ledger's turn. */
+static inline uint64_t pipe_rx_done(const struct weir_end *end)
+{
+	const struct pipe_ledger *l = &end->rx->ledger;
+
+	return l->count ? end->taken[l->first].begin : end->rx->lane.head;
+}
+
+static inline bool pipe_ledger_take(struct pipe_rx *rx)
+{
+	bool locked;
+
+	turn_take(&rx->ledger.turn, 0, WEIR_FOREVER, &locked);
+	return locked;
+}
+
+static inline void pipe_ledger_give(struct pipe_rx *rx, bool locked)
+{
+	turn_give(&rx->ledger.turn, locked);
+}
+
+static ALWAYS_INLINE void pipe_set_conversing(void)
+{
+	/* A load instead of a store: the store buffer is what a stream waits for. */
+	if (!pipe_conversing)
+		pipe_conversing = true;
+}
+
+static ALWAYS_INLINE void pipe_clear_conversing(void)
+{
+	if (pipe_conversing)
+		pipe_conversing = false;
+}
+
+/* Whether the reader has announced or asked for something that is not seen to yet. */
+static ALWAYS_INLINE bool pipe_tx_is_waited_for(const struct pipe_tx *tx)
+{
+	/* relaxed: not ordered after the header on purpose, see wait/park.h */
+	return load_relaxed(&tx->side.park.peer->wait) != tx->side.park.answered ||
+	       /* relaxed: as above */
+	       load_relaxed(&tx->side.park.peer->requests) != tx->requests_seen;
+}
+
+/* A number for this thread, not 0. */
+static ALWAYS_INLINE uintptr_t pipe_thread(void)
+{
+	return (uintptr_t)&pipe_conversing;
+}
 
 /* Whoever polls an exported descriptor is to look what has happened. */
 void pipe_signal_levels(const struct weir_end *end);
@@ -102,12 +252,16 @@ static ALWAYS_INLINE int pipe_enter_tx(struct weir_end *end, uint32_t flags, int
 
 	if (unlikely(!tx))
 		return -EOPNOTSUPP;
+	/* relaxed: it is ours or it is not */
+	if (unlikely(load_relaxed(&tx->claimant) == pipe_thread()))
+		return -EBUSY;
 	result = turn_take(&tx->side.turn, flags, deadline, ret_locked);
 	if (unlikely(result < 0))
 		return result;
-	if (likely(tx->side.bound))
+	if (likely(tx->side.bound && !tx->claimed))
 		return 0;
-	result = pipe_bind_tx(end);
+	/* A claim, without the turn: of a thread that has ended with it. */
+	result = tx->claimed ? -EBUSY : pipe_bind_tx(end);
 	if (result < 0)
 		turn_give(&tx->side.turn, *ret_locked);
 	return result;

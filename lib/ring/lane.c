@@ -10,7 +10,7 @@ static int walk_to_end(struct lane_tx *tx, uint64_t end)
 
 		if (header == 0)
 			return 0;
-		if (!lane_header_valid(&tx->lane, header) ||
+		if (!lane_header_known(&tx->lane, header) ||
 		    lane_record_size((uint32_t)header) > end - tx->tail)
 			return -EBADMSG;
 		tx->tail += lane_record_size((uint32_t)header);

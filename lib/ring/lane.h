@@ -23,11 +23,12 @@
  * position is exact and moves when it has copied the message out: until then the next reader
  * finds it again.
  *
- * word			written by		read by
- * record header   writer                  reader (polled), next writer writer.position    writer
- * next writer; reader, rarely, to see how far ahead it is
- * reader.position	reader			next reader
- * reader.published	reader			writer, when it knows of no room
+ * word			written by	read by
+ * record header	writer		reader (polled), next writer
+ * writer.position	writer		next writer; reader, rarely, to see how far ahead it is
+ * writer.partial	writer		next writer
+ * reader.position	reader		next reader
+ * reader.published	reader		writer, when it knows of no room
  *
  * Everything that is read from shared memory is read once and checked: headers against the space
  * that can hold a record, positions against each other. What fails is -EBADMSG.
@@ -95,11 +96,19 @@ static ALWAYS_INLINE uint64_t lane_record_size(uint64_t message_size)
 	return RECORD_HEADER + ((message_size + 7) & ~UINT64_C(7));
 }
 
-/* Whether @header, a private copy, can be one. */
+/* Whether @header, a private copy, can be that of a whole message. */
 static ALWAYS_INLINE bool lane_header_valid(const struct lane *l, uint64_t header)
 {
 	return (header & RECORD_MARK_MASK) == RECORD_MARK &&
 	       (uint32_t)header <= lane_message_max(l);
+}
+
+/* Whether @header, a private copy, can be that of a record of any kind. */
+static inline bool lane_header_known(const struct lane *l, uint64_t header)
+{
+	uint64_t kind = (header >> 32) - (RECORD_KIND(0) >> 32);
+
+	return kind >= 1 && kind <= RECORD_KINDS && (uint32_t)header <= lane_message_max(l);
 }
 
 /* ---- writing ---- */
@@ -147,17 +156,6 @@ static inline int lane_tx_refresh(struct lane_tx *tx)
 	return 0;
 }
 
-/* Write a record that fits, all but its header; returns the header. */
-static ALWAYS_INLINE uint64_t lane_tx_write(struct lane_tx *tx, const void *data, size_t size)
-{
-	uint64_t *at = lane_header(&tx->lane, tx->tail);
-	uint64_t next = tx->tail + lane_record_size(size);
-
-	copy_in(at + 1, data, size);
-	tx->tail = next;
-	return RECORD_MARK | size;
-}
-
 /* The zero word behind the last record, before that becomes visible. */
 static ALWAYS_INLINE void lane_tx_close(struct lane_tx *tx)
 {
@@ -195,31 +193,51 @@ static ALWAYS_INLINE void lane_tx_commit(struct lane_tx *tx)
 	lane_tx_release(tx, tx->first, tx->first_header);
 }
 
-/* Send a message that fits; the reader sees it at once, unless others before it are pending. */
-static ALWAYS_INLINE void lane_tx_put(struct lane_tx *tx, const void *data, size_t size)
+/* Where the bytes of the next record are to be put: as many as have been found to fit. */
+static ALWAYS_INLINE uint8_t *lane_tx_open(const struct lane_tx *tx)
+{
+	return (uint8_t *)(lane_header(&tx->lane, tx->tail) + 1);
+}
+
+/* Send a record whose @size bytes are in place. Nothing is pending. */
+static ALWAYS_INLINE void lane_tx_put_open(struct lane_tx *tx, uint64_t mark, uint64_t size)
 {
 	uint64_t at = tx->tail;
-	uint64_t header = lane_tx_write(tx, data, size);
 
+	tx->tail = at + lane_record_size(size);
 	lane_tx_close(tx);
-	lane_tx_release(tx, at, header);
+	lane_tx_release(tx, at, mark | size);
+}
+
+/* Send a message that fits. Nothing is pending. */
+static ALWAYS_INLINE void lane_tx_put(struct lane_tx *tx, const void *data, size_t size)
+{
+	copy_in(lane_tx_open(tx), data, size);
+	lane_tx_put_open(tx, RECORD_MARK, size);
+}
+
+/* Send a message whose @size bytes are in place, to be seen with the next lane_tx_commit(). */
+static ALWAYS_INLINE void lane_tx_put_open_more(struct lane_tx *tx, uint64_t size)
+{
+	uint64_t at = tx->tail;
+
+	tx->tail = at + lane_record_size(size);
+	if (tx->pending) {
+		/* relaxed: published by the header of the first record, which is released last */
+		store_relaxed(lane_header(&tx->lane, at), RECORD_MARK | size);
+		return;
+	}
+	tx->pending = true;
+	tx->first = at;
+	tx->first_header = RECORD_MARK | size;
+	lane_tx_changed(tx);
 }
 
 /* Send a message that fits, to be seen with the next lane_tx_commit(). */
 static ALWAYS_INLINE void lane_tx_put_more(struct lane_tx *tx, const void *data, size_t size)
 {
-	uint64_t at = tx->tail;
-	uint64_t header = lane_tx_write(tx, data, size);
-
-	if (tx->pending) {
-		/* relaxed: published by the header of the first record, which is released last */
-		store_relaxed(lane_header(&tx->lane, at), header);
-		return;
-	}
-	tx->pending = true;
-	tx->first = at;
-	tx->first_header = header;
-	lane_tx_changed(tx);
+	copy_in(lane_tx_open(tx), data, size);
+	lane_tx_put_open_more(tx, size);
 }
 
 /*
@@ -231,6 +249,12 @@ static ALWAYS_INLINE bool lane_tx_is_fast(const struct lane_tx *tx, size_t size)
 	uint64_t next = tx->tail + lane_record_size(size);
 
 	return size <= COPY_SMALL_MAX && (int64_t)(tx->fast - next) >= 0;
+}
+
+/* The same for a message of any size. */
+static ALWAYS_INLINE bool lane_tx_is_near(const struct lane_tx *tx, size_t size)
+{
+	return size <= UINT32_MAX && (int64_t)(tx->fast - tx->tail - lane_record_size(size)) >= 0;
 }
 
 static ALWAYS_INLINE void lane_tx_put_fast(struct lane_tx *tx, const void *data, size_t size)
@@ -292,21 +316,34 @@ static ALWAYS_INLINE void lane_rx_step(struct lane_rx *rx, uint64_t size)
 	rx->head += lane_record_size(size);
 }
 
-/* Say that all before rx->head has been received. */
-static ALWAYS_INLINE void lane_rx_settle(struct lane_rx *rx)
+/* Say that all before @position has been received. */
+static ALWAYS_INLINE void lane_rx_settle_at(struct lane_rx *rx, uint64_t position)
 {
 	/* order: HEAD release, to lane_rx_take_over(): the message is copied out before. */
-	store_release(&rx->lane.reader->position, rx->head);
+	store_release(&rx->lane.reader->position, position);
 }
 
-static ALWAYS_INLINE void lane_rx_publish(struct lane_rx *rx)
+/* Say that all that this process has stepped over has been received. */
+static ALWAYS_INLINE void lane_rx_settle(struct lane_rx *rx)
+{
+	lane_rx_settle_at(rx, rx->head);
+}
+
+/* Tell the writer that all before @position, which is settled, is free. */
+static ALWAYS_INLINE void lane_rx_publish_at(struct lane_rx *rx, uint64_t position)
 {
 	/*
 	 * order: FREE release, to lane_tx_refresh(): our reads of the space before it is free.
 	 * order: ROOM, before the writer's announcement is read.
 	 */
-	store_seq(&rx->lane.reader->published, rx->head);
-	rx->published = rx->head;
+	store_seq(&rx->lane.reader->published, position);
+	/* relaxed: another thread may ask while we release what it does not know of */
+	store_relaxed(&rx->published, position);
+}
+
+static ALWAYS_INLINE void lane_rx_publish(struct lane_rx *rx)
+{
+	lane_rx_publish_at(rx, rx->head);
 }
 
 /*

@@ -212,6 +212,21 @@ void park_watch_owner(struct parking *p)
 	p->owner = pid > 0 ? sys_pidfd(pid) : -1;
 }
 
+bool park_owner_gone(const struct parking *p)
+{
+	/* relaxed: a name; what its bearer did is in the lane if it has ended */
+	return live_gone(load_relaxed(&p->peer->owner));
+}
+
+/* 1: it has come; 0: the owner lives, or does not matter; -EOWNERDEAD. */
+static int look_at_owner(const struct parking *p, const struct park_for *what)
+{
+	if (!what->of_owner || !park_owner_gone(p))
+		return 0;
+	/* What it did last is there by now. */
+	return what->look(what->arg) ? 1 : -EOWNERDEAD;
+}
+
 void park_forget_owner(struct parking *p)
 {
 	sys_close(p->owner);
@@ -256,10 +271,12 @@ static int deep(struct parking *p, const struct park_for *what, int64_t until)
 		sys_event_clear(p->my_bell);
 	if (what->look(what->arg))
 		return 1;
-	if (result > 0 && fds[2].revents)
-		park_forget_owner(p);	/* it stays readable: once is enough */
 	if (result > 0 && fds[1].revents)
 		return look_at_line(p);
+	if (result > 0 && fds[2].revents) {
+		park_forget_owner(p);	/* it stays readable: once is enough */
+		return look_at_owner(p, what);
+	}
 	return result < 0 ? result : 0;
 }
 
@@ -300,11 +317,13 @@ static int sleep_in(struct parking *p, const struct park_for *what, struct sleep
 static int sleep_deep(struct parking *p, const struct park_for *what, struct sleeper s)
 {
 	int64_t slice = PARK_DEEP_NS;
-	int result = 0;
+	int result;
 
 	s.stage = WAIT_DEEP;
 	park_announce(p, s.stage);
 	park_watch_owner(p);
+	/* It may have ended before it was watched. */
+	result = look_at_owner(p, what);
 	for (; result == 0; slice = slice < PARK_DEEP_MAX_NS ? slice * 2 : slice)
 		result = sleep_in(p, what, s, slice);
 	park_forget_owner(p);

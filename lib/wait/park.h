@@ -64,6 +64,8 @@ struct park_for {
 	 * NULL: it may not.
 	 */
 	bool (*lie_down)(void *arg);
+	/* Only the peer's owner of now can bring it: its death ends the wait, with -EOWNERDEAD. */
+	bool of_owner;
 };
 
 void park_init(struct parking *p);
@@ -81,6 +83,9 @@ void park_announce(struct parking *p, uint32_t stage);
 bool park_rung(const struct parking *p);
 void park_watch_owner(struct parking *p);
 void park_forget_owner(struct parking *p);
+
+/* Whether the owner of the peer's side has certainly ended, or there is none. */
+bool park_owner_gone(const struct parking *p);
 
 /* Tell the peer on which processor this side runs; returns it, plus 1. The owner only. */
 uint32_t park_here(struct parking *p);

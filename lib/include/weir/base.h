@@ -10,7 +10,8 @@
  *	-EINTR		a signal handler ran, and WEIR_INTR was given
  *	-EPIPE		the other side is closed (receiving: and all it sent has been received)
  *	-ESHUTDOWN	somebody shut the object down
- *	-EBUSY		another process owns this end
+ *	-EBUSY		another process owns this end, or a message is claimed or taken
+ *	-EOWNERDEAD	a process died in the middle: that message is lost, the object is fine
  *	-EMSGSIZE	the message does not fit: the buffer, or the ring
  *	-EBADMSG	the shared memory holds what no honest peer writes; the object is poisoned
  *	-EPROTO		the segment has a layout that this library does not know

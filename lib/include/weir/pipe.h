@@ -16,6 +16,14 @@
  * that weir_pipe_send() has accepted is in shared memory: the sender may exit, or be killed, and it
  * is still received.
  *
+ * A message that is larger than the ring (its capacity less 16 bytes) streams through it in pieces,
+ * up to 4 GiB - 1. It is sent when it has been received but for what the ring holds; if its sender
+ * dies half-way, the receiver gets -EOWNERDEAD for it and goes on with the next. If its receiver
+ * dies half-way it is gone, and the next one gets -EOWNERDEAD.
+ *
+ * Smaller ones can be written and read in place, without a copy: weir_pipe_claim() and
+ * weir_pipe_commit(), weir_pipe_take() and weir_pipe_release().
+ *
  * Each end is one end of a pipe(2) in these respects: a forked child has it too and need not call
  * anything to use it; the other side sees the end closed once the last copy in any process is
  * closed or its holder is dead.
@@ -29,6 +37,8 @@
  */
 #ifndef WEIR_PIPE_H
 #define WEIR_PIPE_H
+
+#include <sys/uio.h>
 
 #include <weir/base.h>
 
@@ -91,13 +101,25 @@ WEIR_PUBLIC int weir_pipe(struct weir_end *ret_ends[2], const struct weir_pipe_o
  * sender dies before, it is lost. Any thread of the process that owns the sending side; the first
  * to send becomes the owner.
  *
+ * A message larger than the ring needs a receiver while it is sent: with a @deadline of 0 that is
+ * -EAGAIN, and WEIR_MORE does not hold it back. If the deadline comes half-way, the receiver never
+ * sees any of it.
+ *
  * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: not sent; -EPIPE: the other side is closed; noticed
  * at once after weir_pipe_close(), after a kill once 10 ms have passed and up to 4 KiB more have
- * been sent; -ESHUTDOWN; -EBUSY; -EMSGSIZE: larger than the ring can ever hold (capacity - 16
- * bytes) or than 4 GiB - 1; -EOPNOTSUPP; -EBADMSG; -EINVAL.
+ * been sent; -ESHUTDOWN; -EBUSY: another process owns this side, or this thread has a claim on it;
+ * -EMSGSIZE: larger than 4 GiB - 1; -EOPNOTSUPP; -EBADMSG; -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t flags,
 			       int64_t deadline);
+
+/**
+ * Send one message that lies in @count @parts, one after the other; otherwise as weir_pipe_send().
+ *
+ * At most 1024 parts; 0 parts are a message of zero bytes. Returns as weir_pipe_send().
+ */
+WEIR_PUBLIC int weir_pipe_sendv(struct weir_end *end, const struct iovec *parts, size_t count,
+				uint32_t flags, int64_t deadline);
 
 /**
  * Send the @count messages of @messages, published together; waits for room until @deadline.
@@ -111,6 +133,37 @@ WEIR_PUBLIC int weir_pipe_send(struct weir_end *end, const void *data, size_t si
  */
 WEIR_PUBLIC int weir_pipe_send_batch(struct weir_end *end, const struct weir_msg *messages,
 				     size_t count, uint32_t flags, int64_t deadline);
+
+/**
+ * Begin a message of up to @size bytes in place; waits for room until @deadline.
+ *
+ * @flags	WEIR_INTR, WEIR_NOSPIN
+ * @ret_data	where to write it, aligned to 8; holds whatever was there
+ * It is sent by weir_pipe_commit() or given up by weir_pipe_abort(), and until then this thread's
+ * other sends on the end are -EBUSY and those of other threads wait. Nobody sees it before the
+ * commit; if the process dies, or forks, for the other side (or the child) there was no claim.
+ *
+ * Returns 0, or an error of weir_pipe_send(), where -EMSGSIZE means larger than the ring.
+ */
+WEIR_PUBLIC int weir_pipe_claim(struct weir_end *end, size_t size, uint32_t flags, int64_t deadline,
+				void **ret_data);
+
+/**
+ * Send the claimed message, of which @size bytes, no more than were claimed, have been written.
+ *
+ * @flags	WEIR_MORE
+ * The memory of the claim is not the caller's any more. Does not block. By the thread that claimed.
+ *
+ * Returns 0, or -EINVAL (nothing is claimed, not as many bytes, flags), -EOPNOTSUPP.
+ */
+WEIR_PUBLIC int weir_pipe_commit(struct weir_end *end, size_t size, uint32_t flags);
+
+/**
+ * Give up the claimed message: it was never begun. Does not block. By the thread that claimed.
+ *
+ * Returns 0, or -EINVAL (nothing is claimed), -EOPNOTSUPP.
+ */
+WEIR_PUBLIC int weir_pipe_abort(struct weir_end *end);
 
 /**
  * Publish what was sent with WEIR_MORE. Does not block, unless another thread is sending: then
@@ -131,13 +184,27 @@ WEIR_PUBLIC int weir_pipe_flush(struct weir_end *end);
  * WEIR_PIPE_LATENCY. Any thread of the process that owns the receiving side; the first to receive
  * becomes the owner.
  *
- * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: nothing there; -EMSGSIZE: the message is larger than
- * @size, is still there, and @ret_size tells its size; -EPIPE: all has been received and the other
- * side is closed or dead, noticed as by weir_pipe_send(); -ESHUTDOWN: all has been received and
- * the pipe was shut down; -EBUSY; -EOPNOTSUPP; -EBADMSG; -EINVAL.
+ * Of a message larger than the ring, a call that must return half-way keeps what has come, for the
+ * next one; then what is in @buffer means nothing.
+ *
+ * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: nothing there, or not yet all of it; -EMSGSIZE: the
+ * message is larger than @size and @ret_size tells its size; it is still there, unless it is
+ * beyond the limit of weir_pipe_limit(); -EOWNERDEAD: a message is lost because its sender, or a
+ * receiver before this one, died half-way; those behind it come next; -EPIPE: all has been received
+ * and the other side is closed or dead, noticed as by weir_pipe_send(); -ESHUTDOWN: all has been
+ * received and the pipe was shut down; -EBUSY: another process owns this side, or the message is
+ * larger than the ring and others are taken; -ENOMEM: to keep half a message, which is lost;
+ * -EOPNOTSUPP; -EBADMSG; -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags,
 			       int64_t deadline, size_t *ret_size);
+
+/**
+ * Receive one message into @count @parts, filled one after the other; otherwise as
+ * weir_pipe_recv(), for a buffer of the size of all parts. At most 1024 parts.
+ */
+WEIR_PUBLIC int weir_pipe_recvv(struct weir_end *end, const struct iovec *parts, size_t count,
+				uint32_t flags, int64_t deadline, size_t *ret_size);
 
 /**
  * Receive up to @count messages; waits for the first until @deadline, then takes what is there.
@@ -153,13 +220,65 @@ WEIR_PUBLIC int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *mess
 				     uint32_t flags, int64_t deadline);
 
 /**
+ * Receive one message in place; waits for one until @deadline.
+ *
+ * @flags	WEIR_INTR, WEIR_NOSPIN
+ * @ret_data	its bytes, aligned to 8, valid until weir_pipe_release(), weir_pipe_close() or
+ *		weir_pipe_handover() of this process
+ * @ret_size	how many
+ * Any number of messages can be taken at a time; their space in the ring, and that of all messages
+ * behind the oldest of them, is free for the sender once they are released. Should the process die,
+ * the next owner receives the oldest that is not released and all behind it again. A message larger
+ * than the ring comes in memory of its own, as much as it takes; see weir_pipe_limit().
+ *
+ * The bytes are in memory that the sender, too, can write: who does not trust it copies them before
+ * looking at them twice. They are not to be written to.
+ *
+ * Returns 0, or an error of weir_pipe_recv(): -EMSGSIZE is for messages beyond the limit alone;
+ * -ENOMEM loses nothing.
+ */
+WEIR_PUBLIC int weir_pipe_take(struct weir_end *end, uint32_t flags, int64_t deadline,
+			       const void **ret_data, size_t *ret_size);
+
+/**
+ * Take up to @count messages; waits for the first until @deadline, then takes what is there.
+ *
+ * @messages	data and size are set
+ * Otherwise as weir_pipe_take(). Returns how many, at least one; or an error of weir_pipe_take(),
+ * where for -EMSGSIZE messages[0].size tells the size.
+ */
+WEIR_PUBLIC int weir_pipe_take_batch(struct weir_end *end, struct weir_msg *messages, size_t count,
+				     uint32_t flags, int64_t deadline);
+
+/**
+ * Be done with the taken message @data, or, if that is NULL, with all that are taken.
+ *
+ * In any order, and by any thread, also while others wait inside a receive. Does not block.
+ *
+ * Returns 0, or -EINVAL (no such message is taken), -EOPNOTSUPP.
+ */
+WEIR_PUBLIC int weir_pipe_release(struct weir_end *end, const void *data);
+
+/**
+ * Refuse messages of more than @size bytes from now on: a receive skips them and returns -EMSGSIZE
+ * with their size. Without a limit the sender decides how much weir_pipe_take() allocates.
+ *
+ * Of this process's copy of the end, and of copies it forks later. Does not block, unless another
+ * thread is inside a receive: then until that call ends.
+ *
+ * Returns 0, or -EOPNOTSUPP, -ESHUTDOWN (the end is being closed), -EINVAL.
+ */
+WEIR_PUBLIC int weir_pipe_limit(struct weir_end *end, uint64_t size);
+
+/**
  * Wait until one of @events holds, without consuming anything.
  *
  * @events	WEIR_IN, WEIR_OUT or both; WEIR_HUP is reported unasked; 0 waits for WEIR_HUP alone
  * @flags	WEIR_INTR, WEIR_NOSPIN
  * @ret_events	which hold
  * An owner stays one, but a process that was none does not become one: another may receive what
- * this call has seen. WEIR_OUT means room for a message of 64 bytes.
+ * this call has seen. WEIR_OUT means room for a message of 64 bytes. Half a message is not WEIR_IN,
+ * unless it fills the ring: then a receive is to take it in, and may return -EAGAIN.
  *
  * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: none holds; -ESHUTDOWN: the end is being closed;
  * -EBUSY, -EOPNOTSUPP, -EBADMSG, -EINVAL.
@@ -173,8 +292,9 @@ WEIR_PUBLIC int weir_pipe_poll(struct weir_end *end, uint32_t events, uint32_t f
  * For poll(2), select(2), epoll(7) and event loops; never read from it, write to it or close it: it
  * belongs to the end and is closed with it. After it has shown readable, receive until -EAGAIN;
  * from then on the next message, the hang-up and the end give a new edge for EPOLLET, further
- * messages before the next -EAGAIN need not. At most one wake-up in a row is for nothing. Asking
- * for it the first time takes about
+ * messages before the next -EAGAIN need not. At most one wake-up in a row is for nothing, and one
+ * for each time that a part of a large message has filled the ring: receiving takes that in and
+ * makes room for the rest. Asking for the descriptor the first time takes about
  * 0.1 ms, and from then on the other side's sends cost a full fence each.
  *
  * Returns the descriptor, or -EOPNOTSUPP, -EINVAL.
@@ -185,7 +305,10 @@ WEIR_PUBLIC int weir_pipe_fd(struct weir_end *end);
  * Give up ownership of both sides of the end, so that another process that has it can take over.
  *
  * What was sent with WEIR_MORE is published first. Does not block, unless another thread is inside
- * a call on this end: then until that call ends. Returns 0, also if this process owned nothing.
+ * a call on this end: then until that call ends.
+ *
+ * Returns 0, also if this process owned nothing; -EBUSY: a message is claimed, taken or half
+ * received, which only this process can bring to its end; -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_handover(struct weir_end *end);
 
@@ -204,6 +327,8 @@ WEIR_PUBLIC int weir_pipe_shutdown(struct weir_end *end);
  * What was sent with WEIR_MORE is published first. Threads that are inside a call on the end get
  * -ESHUTDOWN, and close waits for them to leave; a call that begins after close is a mistake of the
  * caller. Copies in other processes are not affected.
+ *
+ * A claim of this thread is given up; what is taken is the next owner's to receive again.
  */
 WEIR_PUBLIC void weir_pipe_close(struct weir_end *end);
 
