@@ -34,12 +34,15 @@ def main():
     tap.result("sources: the folder and the meson file",
                differences({name for name in folder if name.endswith(".c")}, built,
                            "the folder", "the meson file"))
+    page = read("doc/man/ipc-bench.1")
+    described = page[page.index(".Ss Mechanisms"):page.index(".Ss Workloads")]
+    tap.result("mechanisms: the manual page has each",
+               [name for name in sorted(names) if not re.search(rf"{name}\b", described)])
     tests = os.listdir(os.path.join(sys.argv[2], "tests/tool"))
     listed = set(re.findall(r"'(\w+)':", read("tests/tool/meson.build")))
     tap.result("tests: the folder and the meson file",
                differences({name[:-3] for name in tests if name.endswith(".py")} -
                            {"tool", "results"}, listed, "the folder", "the meson file"))
-    page = read("doc/man/ipc-bench.1")
     for command in ("run", "quick", "list", "floor", "env", "selftest"):
         options = re.findall(r"^  --([\w-]+)", run(command, "--help").stdout, re.MULTILINE)
         tap.result(f"{command}: the manual page has each option",

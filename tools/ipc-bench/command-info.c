@@ -18,6 +18,7 @@ static const struct capability {
 	{ MECH_BATCH, "batch", "batch" },
 	{ MECH_MANY, "many_to_many", "many" },
 	{ MECH_NAMED, "named", "named" },
+	{ MECH_ANY_SIZE, "any_size", "any size" },
 	{ MECH_SYSCALLS, "syscall_per_message", "syscalls" },
 };
 

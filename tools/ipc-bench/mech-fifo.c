@@ -97,7 +97,7 @@ static bool fifo_can(const struct setup *setup, char why[MECH_WHY])
 const struct mech mech_fifo = {
 	.name = "fifo",
 	.summary = "mkfifo(3), a pipe with a name, 64 KiB",
-	.capabilities = MECH_POLL | MECH_COPIES2 | MECH_SYSCALLS | MECH_NAMED,
+	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_COPIES2 | MECH_SYSCALLS | MECH_NAMED,
 	.can = fifo_can,
 	.create = fifo_create,
 	.try_send = fd_bytes_try,

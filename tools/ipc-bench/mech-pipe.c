@@ -44,7 +44,7 @@ static bool pipe_can(const struct setup *setup, char why[MECH_WHY])
 const struct mech mech_pipe = {
 	.name = "pipe",
 	.summary = "pipe(2), 64 KiB",
-	.capabilities = MECH_POLL | MECH_COPIES2 | MECH_SYSCALLS,
+	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_COPIES2 | MECH_SYSCALLS,
 	.can = pipe_can,
 	.create = pipe_create,
 	.try_send = fd_bytes_try,

@@ -13,7 +13,7 @@ static int stream_create(struct link *link, char why[MECH_WHY])
 const struct mech mech_unix_stream = {
 	.name = "unix-stream",
 	.summary = "socketpair(2) of SOCK_STREAM",
-	.capabilities = MECH_DUPLEX | MECH_POLL | MECH_COPIES2 | MECH_SYSCALLS,
+	.capabilities = MECH_DUPLEX | MECH_POLL | MECH_ANY_SIZE | MECH_COPIES2 | MECH_SYSCALLS,
 	.create = stream_create,
 	.try_send = fd_bytes_try,
 	.loops = &fd_bytes_loops,

@@ -14,17 +14,31 @@ extern const struct mech mech_unix_stream;
 extern const struct mech mech_unix_dgram;
 extern const struct mech mech_unix_seqpacket;
 extern const struct mech mech_sem_shm;
+extern const struct mech mech_python_pipe;
+extern const struct mech mech_python_queue;
 extern const struct mech mech_selftest;
 
 const struct mech *const mechs[] = {
-	&mech_weir_pipe, &mech_pipe,	    &mech_fifo,	      &mech_posix_mq,
-	&mech_sysv_mq,	 &mech_unix_stream, &mech_unix_dgram, &mech_unix_seqpacket,
-	&mech_sem_shm,	 &mech_selftest, /* not for users: the last one */
+	&mech_weir_pipe,
+	&mech_pipe,
+	&mech_fifo,
+	&mech_posix_mq,
+	&mech_sysv_mq,
+	&mech_unix_stream,
+	&mech_unix_dgram,
+	&mech_unix_seqpacket,
+	&mech_sem_shm,
+	&mech_python_pipe,
+	&mech_python_queue,
+	/* Not for users: HIDDEN of them, at the end. */
+	&mech_selftest,
 };
 
 #define ALL (sizeof(mechs) / sizeof(mechs[0]))
 
-const size_t mech_count = ALL - 1;
+#define HIDDEN 1
+
+const size_t mech_count = ALL - HIDDEN;
 const size_t mech_count_all = ALL;
 
 const char *const *mech_names(void)

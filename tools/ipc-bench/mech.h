@@ -6,7 +6,8 @@
  * compares the two. The life of an object in one repeat:
  *
  *	repeat process	create()
- *	worker i	(after fork) close() of the side that is not its own, then the loops
+ *	worker i	(after fork) close() of the side that is not its own, open() of the one that
+ *			is, then the loops
  *	repeat process	(after fork) close() of both sides, so that a worker that dies is noticed
  *			remove() when the workers are gone
  *
@@ -18,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define MECH_WHY 200	/* bytes for a reason */
 #define MECH_ROOM 64	/* bytes before a message that belong to the mechanism */
@@ -39,7 +41,8 @@ struct setup {
 	bool duplex;		/* both directions are needed (rtt) */
 	uint64_t capacity;	/* bytes that may be queued; 0: as it comes */
 	int64_t wake_ns;	/* how long an adaptive wait retries before it sleeps */
-	uint32_t fault;		/* enum fault, for the self-test's own mechanism */
+	uint32_t touch;		/* enum pattern_touch, for those with other processes */
+	uint32_t fault;		/* enum fault, for the self-test */
 };
 
 /* How one side reaches the object. Which fields are used is the mechanism's business. */
@@ -68,8 +71,9 @@ struct link {
 	struct setup setup;
 	struct port port[2];
 	struct leftovers *leftovers;
-	uint64_t capacity_bytes;	/* set by create(): what can be queued, one direction */
+	uint64_t capacity_bytes;	/* set by create(): one direction; 0: no limit */
 	uint64_t memory_bytes;		/* set by create(): what one object takes */
+	pid_t helper[2];		/* the process that does the work of a side; 0: the worker */
 	void *memory;			/* of the mechanism */
 	size_t memory_size;
 };
@@ -98,14 +102,18 @@ struct loops {
 #define MECH_COPIES2	(UINT32_C(1) << 7)	/* two copies: in and out */
 #define MECH_SYSCALLS	(UINT32_C(1) << 8)	/* a system call for every message */
 #define MECH_NAMED	(UINT32_C(1) << 9)	/* unrelated processes can find it by its name */
+#define MECH_ANY_SIZE	(UINT32_C(1) << 10)	/* carries more than what can be queued */
 
 struct mech {
 	const char *name;
 	const char *summary;		/* half a line for `list` */
 	/* what to install when it is missing; NULL: part of the tool */
 	const char *package;
+	/* stands beside its rows, when they need a word; NULL */
+	const char *label;
 	uint32_t capabilities;
 	uint64_t size_max;		/* largest message known beforehand; 0: ask create() */
+	int64_t start_ns;		/* how long create() takes, when that is long */
 
 	/* Whether it works here. NULL: always. On false @why says what is missing. */
 	bool (*available)(char why[MECH_WHY]);
@@ -119,8 +127,12 @@ struct mech {
 	 * made is then gone again. */
 	int (*create)(struct link *link, char why[MECH_WHY]);
 
+	/* In worker @side, on its CPU, first in that of side 0: what cannot be made before the
+	 * fork. NULL: nothing. Returns 0 or a negative errno. */
+	int (*open)(struct link *link, int side);
+
 	/* Send one message on side 0 without waiting: 0, -EAGAIN when full, other errors. Used to
-	 * count how many messages fit. */
+	 * count how many messages fit. NULL: nobody can tell. */
 	int (*try_send)(struct link *link, const void *message);
 
 	/* Close this process's hold on a side. NULL: close the descriptors in and out. */

@@ -185,6 +185,7 @@ static int all_touches(struct plan *plan, const struct options *o, struct config
 		for (size_t i = 0; i < o->touches.count && r == 0; i++) {
 			config->task.setup.batch = (uint32_t)o->batches.item[b];
 			config->task.touch = (enum pattern_touch)o->touches.item[i];
+			config->task.setup.touch = (uint32_t)o->touches.item[i];
 			r = all_capacities(plan, o, config);
 		}
 	return r;

@@ -73,14 +73,19 @@ static int probe(const struct mech *mech, struct link *link)
 	r = mech_create(mech, link, control->why);
 	if (r < 0)
 		return r;
+	for (int side = 0; side < 2 && mech->open; side++) {
+		r = mech->open(link, side);
+		if (r < 0)
+			return mech_fail(control->why, "cannot open a side", r);
+	}
 	r = fill(mech, link, &count);
 	control->capacity_msgs = count;
 	control->capacity_known = r == -EAGAIN;
 	mech_close(mech, link, 0);
 	mech_close(mech, link, 1);
 	mech_remove(mech, link);
-	/* A stream of bytes carries it in parts. */
-	if (count > 0 || (r == -EAGAIN && !(mech->capabilities & MECH_BOUNDARIES)))
+	/* Others carry it in parts. */
+	if (count > 0 || (r == -EAGAIN && (mech->capabilities & MECH_ANY_SIZE)))
 		return 0;
 	if (r == -EAGAIN)
 		r = -EMSGSIZE;
@@ -114,7 +119,7 @@ static int make(const struct mech *mech, struct link *link)
 
 	link->setup = control->task.setup;
 	link->leftovers = &control->leftovers;
-	if (control->task.probe)
+	if (control->task.probe && mech->try_send)
 		r = probe_apart(mech, link);
 	if (r == 0)
 		r = mech_create(mech, link, control->why);
@@ -168,8 +173,10 @@ static bool reap(const pid_t pids[WORKERS])
 		int status = 0;
 		pid_t pid = waitpid(-1, &status, 0);
 
-		if (pid < 0 && errno == EINTR)
-			left++;
+		if ((pid < 0 && errno == EINTR) || (pid > 0 && pid != pids[0] && pid != pids[1])) {
+			left++;	/* a helper says through its worker what became of it */
+			continue;
+		}
 		if (pid < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
 			continue;
 		/* One that we did not kill tells more than one that lost its peer. */
@@ -182,8 +189,9 @@ static bool reap(const pid_t pids[WORKERS])
 }
 
 /* The counting pass, seen from outside. Sleeps until the workers are about to begin it, or dead. */
-static void count_syscalls(const pid_t pids[WORKERS], int notified)
+static void count_syscalls(const struct link *link, const pid_t workers[WORKERS], int notified)
 {
+	pid_t pids[WORKERS];
 	struct syscount *count = NULL;
 	const char *reason;
 	char byte;
@@ -191,6 +199,8 @@ static void count_syscalls(const pid_t pids[WORKERS], int notified)
 
 	if (read(notified, &byte, 1) != 1)
 		return;
+	for (int i = 0; i < WORKERS; i++)
+		pids[i] = link->helper[i] ? link->helper[i] : workers[i];
 	r = syscount_open(&count, pids, WORKERS, SYSCOUNT_ANY);
 	if (r == 0)
 		r = syscount_run(count, &control->gate, WORKERS, SYSCOUNT_NS);
@@ -249,7 +259,7 @@ static void supervise(const struct mech *mech, struct link *link)
 	start_workers(mech, link, pids);
 	close(notify[1]);
 	if (control->task.count)
-		count_syscalls(pids, notify[0]);
+		count_syscalls(link, pids, notify[0]);
 	if (!reap(pids))
 		return;
 	noise_end(&control->noise);

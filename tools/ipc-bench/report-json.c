@@ -131,7 +131,7 @@ static void add_config(json_t *json, const struct row *row)
 	json_object_set_new(json, "cpus", cpus(task));
 	json_object_set_new(json, "batch", integer(task->setup.batch));
 	json_object_set_new(json, "capacity_bytes",
-			    config->explored ? integer(config->capacity_bytes) : json_null());
+			    config->capacity_bytes ? integer(config->capacity_bytes) : json_null());
 	json_object_set_new(json, "capacity_msgs",
 			    config->capacity_known ? integer(config->capacity_msgs) : json_null());
 	json_object_set_new(json, "touch", text(touch_names[task->touch]));

@@ -21,6 +21,7 @@ enum column {
 	COLUMN_QUEUED,
 	COLUMN_PLACEMENT,
 	COLUMN_MARK,
+	COLUMN_LABEL,
 	COLUMNS,
 };
 
@@ -140,6 +141,8 @@ static void put(struct line *line, const struct results *results)
 	put_costs(line);
 	snprintf(line->cell[COLUMN_PLACEMENT], TEXT_MAX, "%s", result_class_name(line->row->class));
 	put_mark(line, results);
+	if (mechs[task->mechanism]->label)
+		snprintf(line->cell[COLUMN_LABEL], TEXT_MAX, "%s", mechs[task->mechanism]->label);
 }
 
 static void print_line(const struct line *line, const int widths[COLUMNS], FILE *out)

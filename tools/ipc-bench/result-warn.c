@@ -36,6 +36,14 @@ static void warn_integrity(const struct row *row, json_t *warnings)
 		warn(warnings, "the placement of the CPUs changed during these repeats");
 }
 
+static void warn_label(const struct row *row, json_t *warnings)
+{
+	const char *label = mechs[row->config->task.mechanism]->label;
+
+	if (label)
+		warn(warnings, "%s", label);
+}
+
 static void warn_rate(const struct row *row, json_t *warnings)
 {
 	double worst = 0;
@@ -96,7 +104,9 @@ static void warn_missing(const struct row *row, json_t *warnings)
 	if (row->hist->under)
 		warn(warnings, "%" PRIu64 " times were negative: the clocks of the CPUs differ",
 		     row->hist->under);
-	if (!config->capacity_known)
+	if (config->explored && !config->capacity_bytes)
+		warn(warnings, "what can be queued has no limit");
+	else if (!config->capacity_known)
 		warn(warnings, "it was not found out how many messages can be queued");
 	if (row->class == FLOOR_SAME_CPU || row->class == FLOOR_UNPINNED)
 		warn(warnings, "no floor: it needs two processes that stay on two CPUs");
@@ -107,6 +117,7 @@ json_t *result_warnings(const struct row *row)
 	json_t *warnings = json_array();
 
 	warn_integrity(row, warnings);
+	warn_label(row, warnings);
 	warn_rate(row, warnings);
 	warn_modes(row, warnings);
 	warn_outliers(row, warnings);

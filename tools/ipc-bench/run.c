@@ -12,9 +12,9 @@
 #include "repeat.h"
 
 #define OVERHEAD_NS	(30 * BENCH_NS / 1000)	/* of a repeat: exec, fork, brackets */
-#define PER_MESSAGE_NS	100000			/* nothing that works is slower */
+#define PER_MESSAGE_NS	100000			/* nothing that works is slower, */
+#define PER_BYTE_NS	4			/* not even on fresh pages, on a slow host */
 #define PATIENCE_NS	(10 * BENCH_NS)		/* a busy machine takes seconds to start a repeat */
-#define PER_BYTE_NS	4			/* of a fresh page, twice, on a slow host */
 #define WAKE_NS		50000			/* when the floor cannot tell */
 /* How often an unstable repeat is run again later. */
 #define AGAIN		2
@@ -89,6 +89,11 @@ int run_begin(struct run *run, const struct options *options)
 	return 0;
 }
 
+static int64_t message_ns(const struct task *task)
+{
+	return PER_MESSAGE_NS + (int64_t)task->setup.size * PER_BYTE_NS;
+}
+
 /* How long the passes of a repeat take. */
 static int64_t passes_ns(const struct task *task)
 {
@@ -96,8 +101,9 @@ static int64_t passes_ns(const struct task *task)
 
 	if (task->messages)
 		each = (int64_t)task->messages *
-		       (task->rate ? BENCH_NS / (int64_t)task->rate + 1 : PER_MESSAGE_NS);
-	return task->warmup_ns + each * (task->workload == WORKLOAD_RTT ? 2 : 1);
+		       (task->rate ? BENCH_NS / (int64_t)task->rate + 1 : message_ns(task));
+	return mechs[task->mechanism]->start_ns + task->warmup_ns +
+	       each * (task->workload == WORKLOAD_RTT ? 2 : 1);
 }
 
 double run_nominal(const struct run *run)

@@ -22,47 +22,98 @@ struct expected {
 
 static const struct test {
 	const char *name;
+	const char *mechanism;
 	enum workload workload;
 	enum fault fault;
 	struct expected expected;
 } tests[] = {
 	{ "a sound stream",
+	  "selftest",
 	  WORKLOAD_STREAM,
 	  FAULT_NONE,
 	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
 	{ "a sound ping-pong",
+	  "selftest",
 	  WORKLOAD_RTT,
 	  FAULT_NONE,
 	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
 	{ "a lost message",
+	  "selftest",
 	  WORKLOAD_STREAM,
 	  FAULT_LOSS,
 	  { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } },
 	{ "a message that arrives twice",
+	  "selftest",
 	  WORKLOAD_STREAM,
 	  FAULT_DUPLICATE,
 	  { OUTCOME_DONE, REPEAT_OK, { .duplicated = 1 } } },
 	{ "two messages in the wrong order",
+	  "selftest",
 	  WORKLOAD_STREAM,
 	  FAULT_REORDER,
 	  { OUTCOME_DONE, REPEAT_OK, { .reordered = 1 } } },
 	{ "a flipped bit in a stream",
+	  "selftest",
 	  WORKLOAD_STREAM,
 	  FAULT_CORRUPT,
 	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
 	{ "a flipped bit in a ping-pong",
+	  "selftest",
 	  WORKLOAD_RTT,
 	  FAULT_CORRUPT,
 	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
 	{ "a sender that stalls",
+	  "selftest",
 	  WORKLOAD_STREAM,
 	  FAULT_STALL,
 	  { OUTCOME_HUNG, REPEAT_RUNNING, { .lost = 0 } } },
 	{ "an answer that never comes",
+	  "selftest",
 	  WORKLOAD_RTT,
 	  FAULT_LOSS,
 	  { OUTCOME_HUNG, REPEAT_RUNNING, { .lost = 0 } } },
 	{ "a sender that crashes",
+	  "selftest",
+	  WORKLOAD_STREAM,
+	  FAULT_CRASH,
+	  { OUTCOME_DONE, REPEAT_FAILED, { .lost = 0 } } },
+	{ "a sound stream in Python",
+	  "python-pipe",
+	  WORKLOAD_STREAM,
+	  FAULT_NONE,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
+	{ "a lost message in Python",
+	  "python-pipe",
+	  WORKLOAD_STREAM,
+	  FAULT_LOSS,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } },
+	{ "a message that arrives twice in Python",
+	  "python-pipe",
+	  WORKLOAD_STREAM,
+	  FAULT_DUPLICATE,
+	  { OUTCOME_DONE, REPEAT_OK, { .duplicated = 1 } } },
+	{ "two messages in the wrong order in Python",
+	  "python-queue",
+	  WORKLOAD_STREAM,
+	  FAULT_REORDER,
+	  { OUTCOME_DONE, REPEAT_OK, { .reordered = 1 } } },
+	{ "a flipped bit in a stream in Python",
+	  "python-pipe",
+	  WORKLOAD_STREAM,
+	  FAULT_CORRUPT,
+	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
+	{ "a flipped bit in a ping-pong in Python",
+	  "python-queue",
+	  WORKLOAD_RTT,
+	  FAULT_CORRUPT,
+	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
+	{ "a sender that stalls in Python",
+	  "python-queue",
+	  WORKLOAD_STREAM,
+	  FAULT_STALL,
+	  { OUTCOME_HUNG, REPEAT_RUNNING, { .lost = 0 } } },
+	{ "a sender that crashes in Python",
+	  "python-pipe",
 	  WORKLOAD_STREAM,
 	  FAULT_CRASH,
 	  { OUTCOME_DONE, REPEAT_FAILED, { .lost = 0 } } },
@@ -73,7 +124,7 @@ static const struct test {
 static void set_task(struct task *task, const struct test *test)
 {
 	*task = (struct task) {
-		.mechanism = (uint32_t)mech_find("selftest"),
+		.mechanism = (uint32_t)mech_find(test->mechanism),
 		.workload = test->workload,
 		.touch = PATTERN_FULL,
 		.setup = {
@@ -118,11 +169,20 @@ static bool run_test(struct control *control, int fd, size_t index)
 	const struct test *test = &tests[index];
 	bool hangs = test->expected.outcome == OUTCOME_HUNG;
 	enum repeat_outcome outcome;
+	const struct mech *mech;
+	char why[MECH_WHY];
+	int64_t deadline;
 	bool good;
 
 	control_clear(control);
 	set_task(&control->task, test);
-	outcome = repeat_execute(control, fd, bench_now() + (hangs ? HANG_NS : PATIENCE_NS));
+	mech = mechs[control->task.mechanism];
+	if (!mech_available(mech, why)) {
+		printf("ok %zu - %s # SKIP %s\n", index + 1, test->name, why);
+		return true;
+	}
+	deadline = bench_now() + mech->start_ns + (hangs ? HANG_NS : PATIENCE_NS);
+	outcome = repeat_execute(control, fd, deadline);
 	good = as_expected(control, outcome, &test->expected);
 	printf("%s %zu - %s: %s\n", good ? "ok" : "not ok", index + 1,
 	       test->fault == FAULT_NONE ? "no alarm" : "caught", test->name);

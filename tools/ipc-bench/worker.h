@@ -36,6 +36,7 @@ struct worker {
 	double interval_ns;		/* oneway: time between messages */
 	bool poisson;
 	uint64_t seed;
+	int64_t duration_ns;		/* of the pass; 0: by number. For those with helpers */
 
 	unsigned char *out;		/* the message that is sent; batch of them */
 	unsigned char *in;		/* where messages are received; batch of them */
@@ -51,6 +52,10 @@ struct worker {
 	uint64_t late;			/* oneway: slots that began late */
 	int64_t start;			/* of this pass, here */
 	int64_t end;			/* receipt of its last message */
+
+	/* Set by the loops of those with helpers. */
+	int64_t began;			/* when the helper did; 0: when the pass did */
+	struct cost helper_cost;
 };
 
 /* Whether the writer goes on; a relaxed load of a line that nobody writes until the end. */

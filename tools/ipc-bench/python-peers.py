@@ -1,0 +1,487 @@
+# SPDX-License-Identifier: MIT
+"""
+The two processes of python-pipe and python-queue: Python programs that send bytes through
+multiprocessing, filling and checking each message as the other mechanisms' processes do.
+
+	python3 -c PROGRAM MECHANISM SIZE TOUCH FAULT FD0 FD1
+
+This process is side 0, its child side 1. Each is told by its worker, through a socket, to do one
+loop at a time, and answers with what came of it; both sleep there meanwhile. python.c has the other
+end of the socket, and bench/pattern.h says what is in a message.
+
+A message is one large integer: word i is f + i, f = header * MULT, so all of them together are
+f * ONES + BASE, and the next message differs from it by a constant. That is the cheapest way that
+Python has to write every byte anew. The reader makes what it expects in the same way and compares
+all bytes; whatever is not equal goes back to the worker, which judges it.
+"""
+
+import array
+import errno
+import fcntl
+import math
+import mmap
+import os
+import random
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+
+import multiprocessing
+
+M64 = (1 << 64) - 1
+MULT = 0x9E3779B97F4A7C15
+END = 0xFFFF << 48
+FAR_AHEAD = 1 << 32
+STAMP_EVERY = 4096
+STAMPS = 4096
+HARMED = 500
+F_GETPIPE_SZ = 1032
+
+COMMAND = struct.Struct("<qqqqqdqQ")
+ANSWER = struct.Struct("<14q")
+HELLO = struct.Struct("<3q")
+STAMP = struct.Struct("<Qq")
+
+stop = False
+
+
+def on_timer(_signal, _frame):
+    global stop
+    stop = True
+
+
+class Shape:
+    """Messages of one size."""
+
+    def __init__(self, size, touch):
+        words = size // 8
+        step = {"full": 1, "wide": 1, "line": 8}.get(touch, words + 1)
+        self.size = size
+        self.words = range(step, words, step)
+        self.tail = touch != "none" and size % 8 != 0 and words % step == 0
+        ones = array.array("Q", bytes(8 * (words + 1)))
+        base = array.array("Q", ones)
+        for word in self.words:
+            ones[word] = 1
+            base[word] = word
+        if self.tail:
+            ones[words], base[words] = 1, words
+        self.ones = int.from_bytes(ones.tobytes(), "little")
+        self.base = int.from_bytes(base.tobytes(), "little")
+        self.mask = (1 << 8 * size) - 1 if self.tail else 0
+
+    def exact(self, header):
+        """A message with words that overflow."""
+        factor = header * MULT & M64
+        words = array.array("Q", bytes(self.size // 8 * 8))
+        words[0] = header
+        for word in self.words:
+            words[word] = factor + word & M64
+        tail = (factor + self.size // 8 & M64).to_bytes(8, "little") if self.tail else bytes(8)
+        return words.tobytes() + tail[:self.size % 8]
+
+    def messages(self, header):
+        """That message and those after it, without an end."""
+        size, mask = self.size, self.mask
+        factor = header * MULT & M64
+        value = factor * self.ones + self.base + header
+        up = MULT * self.ones + 1
+        down = up - (self.ones << 64)
+        last = M64 - size // 8
+        while True:
+            if factor > last:
+                yield self.exact(header)
+            elif mask:
+                yield (value & mask).to_bytes(size, "little")
+            else:
+                yield value.to_bytes(size, "little")
+            header += 1
+            factor += MULT
+            if factor > M64:
+                factor -= 1 << 64
+                value += down
+            else:
+                value += up
+
+    def sum(self, message):
+        """Of the words that are touched."""
+        words = array.array("Q", message[:self.size // 8 * 8])
+        total = words[0] + sum(words[word] for word in self.words)
+        if self.tail:
+            total += int.from_bytes(message[self.size // 8 * 8:], "little")
+        return total & M64
+
+
+class Reader:
+    """What one side receives from one producer, over all passes."""
+
+    def __init__(self, shape, producer):
+        self.shape = shape
+        self.next = producer << 48
+        self.events = array.array("Q")
+
+    def begin(self):
+        """The contents to expect."""
+        self.events = array.array("Q")
+        return self.shape.messages(self.next)
+
+    def seen(self, count):
+        """Messages that were as expected."""
+        if count:
+            self.events.extend((self.next, count, 0))
+            self.next += count
+
+    def odd(self, message, seen):
+        """One that was not, after @seen that were; returns whether it is the end."""
+        self.seen(seen)
+        if len(message) != self.shape.size:
+            raise OSError(errno.EMSGSIZE, f"{len(message)} bytes came")
+        header = int.from_bytes(message[:8], "little")
+        if header == END:
+            return True
+        total = self.shape.sum(message)
+        self.events.extend((header, 0, total))
+        sound = message == next(self.shape.messages(header))
+        if sound and self.next < header < self.next + FAR_AHEAD:
+            self.next = header + 1
+        elif not sound and header == self.next:
+            self.next += 1
+        return False
+
+
+class Side:
+    """One of the two processes."""
+
+    def __init__(self, shape, number, way, stamps):
+        self.shape = shape
+        self.number = number
+        self.send, self.receive = way
+        self.stamps = stamps
+        self.sent = 0
+        self.reader = Reader(shape, 1 - number)
+        self.latencies = array.array("q")
+        self.late = 0
+        self.end = 0
+
+    def outgoing(self):
+        """The messages that this side sends next."""
+        return self.shape.messages((self.number << 48) + self.sent)
+
+    def finish(self, command):
+        """The writer's last message, unless the number of messages is known."""
+        if command.until_end:
+            self.send(next(self.shape.messages(END)))
+
+    def stream_send(self, command):
+        send, limit, contents = self.send, command.limit, self.outgoing()
+        sequence, done = self.sent, 0
+        while done < limit and not stop:
+            message = next(contents)
+            if sequence % STAMP_EVERY == 0:
+                slot = sequence // STAMP_EVERY % STAMPS * STAMP.size
+                STAMP.pack_into(self.stamps, slot, sequence, time.monotonic_ns())
+            send(message)
+            sequence += 1
+            done += 1
+        self.sent = sequence
+        self.finish(command)
+        return done
+
+    def stream_recv(self, command):
+        receive, expected, reader = self.receive, command.expected, self.reader
+        contents = reader.begin()
+        wanted = next(contents)
+        done = seen = 0
+        while done < expected:
+            message = receive()
+            if message == wanted:
+                if (reader.next + seen) % STAMP_EVERY == 0:
+                    self.transit(reader.next + seen)
+                seen += 1
+                wanted = next(contents)
+            elif reader.odd(message, seen):
+                seen = 0
+                break
+            else:
+                seen = 0
+                contents = self.shape.messages(reader.next)
+                wanted = next(contents)
+            done += 1
+        self.end = time.monotonic_ns()
+        reader.seen(seen)
+        return done
+
+    def transit(self, sequence):
+        """How long a message was on its way."""
+        slot = sequence // STAMP_EVERY % STAMPS * STAMP.size
+        stamped, sent = STAMP.unpack_from(self.stamps, slot)
+        if stamped == sequence:
+            self.latencies.append(time.monotonic_ns() - sent)
+
+    def rtt_ping(self, command):
+        send, receive, limit, reader = self.send, self.receive, command.limit, self.reader
+        contents, answers = self.outgoing(), reader.begin()
+        clocked, now, record = command.clocked, time.monotonic_ns, self.latencies.append
+        done = seen = 0
+        last = now()
+        while done < limit and not stop:
+            send(next(contents))
+            message = receive()
+            if message == next(answers):
+                seen += 1
+            else:
+                reader.odd(message, seen)
+                seen = 0
+                answers = self.shape.messages(reader.next)
+            if clocked:
+                time_now = now()
+                record(time_now - last)
+                last = time_now
+            done += 1
+        self.end = now()
+        self.sent += done
+        reader.seen(seen)
+        self.finish(command)
+        return done
+
+    def rtt_pong(self, command):
+        send, receive, reader = self.send, self.receive, self.reader
+        expected = command.expected
+        contents, answers = reader.begin(), self.outgoing()
+        done = seen = 0
+        while done < expected:
+            message = receive()
+            if message == next(contents):
+                seen += 1
+            elif reader.odd(message, seen):
+                seen = 0
+                break
+            else:
+                seen = 0
+                contents = self.shape.messages(reader.next)
+            send(next(answers))
+            done += 1
+        self.end = time.monotonic_ns()
+        self.sent += done
+        reader.seen(seen)
+        return done
+
+    def schedule(self, command):
+        """When each message is due; the same in both processes."""
+        chance = random.Random(command.seed)
+        offset = 0.0
+        for k in range(1 << 62):
+            if not command.poisson:
+                yield command.start + int(k * command.interval)
+                continue
+            offset -= math.log(1.0 - chance.random()) * command.interval
+            yield command.start + int(offset)
+
+    def oneway_send(self, command):
+        contents, schedule, now = self.outgoing(), self.schedule(command), time.monotonic_ns
+        done = 0
+        while done < command.limit and not stop:
+            message, due = next(contents), next(schedule)
+            if now() - due > command.interval:
+                self.late += 1
+            while now() < due and not stop:
+                pass
+            if stop:
+                break
+            self.send(message)
+            done += 1
+        self.sent += done
+        self.finish(command)
+        return done
+
+    def oneway_recv(self, command):
+        reader, schedule, now = self.reader, self.schedule(command), time.monotonic_ns
+        contents = reader.begin()
+        wanted = next(contents)
+        done = seen = 0
+        while done < command.expected:
+            message = self.receive()
+            came = now()
+            if message == wanted:
+                seen += 1
+                wanted = next(contents)
+            elif reader.odd(message, seen):
+                seen = 0
+                break
+            else:
+                seen = 0
+                contents = self.shape.messages(reader.next)
+                wanted = next(contents)
+            self.end = came
+            self.latencies.append(came - next(schedule))
+            done += 1
+        reader.seen(seen)
+        return done
+
+
+class Command:
+    """What to do; the fields of struct command in python.c."""
+
+    def __init__(self, data):
+        (self.loop, self.limit, self.expected, self.duration, self.start, self.interval,
+         self.flags, self.seed) = COMMAND.unpack(data)
+        self.until_end = self.expected < 0
+        if self.until_end:
+            self.expected = 1 << 62
+        self.clocked = bool(self.flags & 1)
+        self.poisson = bool(self.flags & 2)
+
+
+def cost():
+    """CPU time, switches and faults of this process up to now."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return (time.process_time_ns(), used.ru_nvcsw, used.ru_nivcsw, used.ru_minflt, used.ru_majflt)
+
+
+def read_all(worker, size):
+    data = b""
+    while len(data) < size:
+        part = worker.recv(size - len(data))
+        if not part:
+            os._exit(0)
+        data += part
+    return data
+
+
+def perform(side, loops, command):
+    """One loop; returns the answer to the worker."""
+    global stop
+    stop = False
+    side.latencies = array.array("q")
+    side.late = 0
+    sent = side.sent
+    before = cost()
+    begin = time.monotonic_ns()
+    if command.duration:
+        signal.setitimer(signal.ITIMER_REAL, command.duration / 1e9)
+    done = loops[command.loop](command)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    used = [after - earlier for after, earlier in zip(cost(), before)]
+    events = side.reader.events
+    return ANSWER.pack(0, begin, side.end, done, side.sent - sent, side.late, len(events) // 3,
+                       len(side.latencies), 0, *used) + events.tobytes() + side.latencies.tobytes()
+
+
+def failure(error):
+    """The answer when something was raised."""
+    text = "".join(traceback.format_exception_only(type(error), error)).strip().encode()[:180]
+    number = getattr(error, "errno", None) or errno.EIO
+    return ANSWER.pack(-number, 0, 0, 0, 0, 0, 0, 0, len(text), 0, 0, 0, 0, 0) + text
+
+
+def serve(side, worker, attempt):
+    """Do what the worker says until it is gone."""
+    loops = (side.stream_send, side.stream_recv, side.rtt_ping, side.rtt_pong, side.oneway_send,
+             side.oneway_recv, attempt)
+    signal.signal(signal.SIGALRM, on_timer)
+    while True:
+        command = Command(read_all(worker, COMMAND.size))
+        try:
+            answer = perform(side, loops, command)
+        except Exception as error:  # whatever it is, the worker reports it
+            answer = failure(error)
+        worker.sendall(answer)
+
+
+def harmed(send, fault):
+    """send() that plants a fault in one message, for the self-test."""
+    count = 0
+    held = []
+
+    def plant(message):
+        if fault == "duplicate":
+            send(message)
+            send(message)
+        elif fault == "reorder":
+            held.append(message)
+        elif fault == "corrupt":
+            middle = len(message) // 2
+            send(message[:middle] + bytes([message[middle] ^ 1]) + message[middle + 1:])
+        elif fault == "stall":
+            while True:
+                signal.pause()
+        elif fault == "crash":
+            os.abort()
+
+    def wrapped(message):
+        nonlocal count
+        count += 1
+        if count == HARMED + 1:
+            plant(message)
+            return
+        send(message)
+        while held:
+            send(held.pop())
+
+    return wrapped
+
+
+def make_pipe():
+    """The ways of both sides: send(bytes), receive(), and one try to send for the first side."""
+    first, second = multiprocessing.Pipe()
+
+    def attempt(_command):
+        os.set_blocking(first.fileno(), False)
+        first.send_bytes(bytes(SHAPE.size))
+        return 1
+
+    with socket.socket(fileno=os.dup(first.fileno())) as same:
+        capacity = same.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+    ends = (first, second)
+    ways = [(end.send_bytes, end.recv_bytes) for end in ends]
+    return ways, attempt, (capacity, 2 * capacity), lambda number: ends[1 - number].close()
+
+
+def make_queue():
+    """The same with two queues, one for each direction."""
+    context = multiprocessing.get_context("fork")
+    there, back = context.Queue(), context.Queue()
+    pipe = os.pipe()
+    memory = fcntl.fcntl(pipe[1], F_GETPIPE_SZ)  # of that inside a queue; the rest has no limit
+    for end in pipe:
+        os.close(end)
+    ways = [(there.put, back.get), (back.put, there.get)]
+    return ways, None, (0, memory), lambda number: None
+
+
+def die_with_parent(parent):
+    """Nothing may stay behind: also when this process sleeps in a queue."""
+    import ctypes
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def run_side(number, ways, others, stamps, attempt, descriptors, parent):
+    """Be one of the processes: never returns."""
+    if number == 1:
+        die_with_parent(parent)
+    os.close(descriptors[1 - number])
+    worker = socket.socket(fileno=descriptors[number])
+    others(number)
+    send, receive = ways[number]
+    if FAULT != "none" and number == 0:
+        send = harmed(send, FAULT)
+    side = Side(SHAPE, number, (send, receive), stamps)
+    worker.sendall(HELLO.pack(os.getpid(), *MEMORY))
+    serve(side, worker, attempt)
+
+
+SHAPE = Shape(int(sys.argv[2]), sys.argv[3])
+FAULT = sys.argv[4]
+WAYS, ATTEMPT, MEMORY, OTHERS = {"pipe": make_pipe, "queue": make_queue}[sys.argv[1]]()
+STAMP_MEMORY = mmap.mmap(-1, STAMPS * STAMP.size)
+SOCKETS = [int(sys.argv[5]), int(sys.argv[6])]
+CHILD = multiprocessing.get_context("fork").Process(
+    target=run_side, args=(1, WAYS, OTHERS, STAMP_MEMORY, ATTEMPT, SOCKETS, os.getpid()))
+CHILD.start()
+run_side(0, WAYS, OTHERS, STAMP_MEMORY, ATTEMPT, SOCKETS, 0)
