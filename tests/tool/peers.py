@@ -7,7 +7,7 @@ import json
 from results import sense, shape
 from tool import FEW, Tap, expect, measure, run
 
-PEERS = ("python-pipe", "python-queue")
+PEERS = ("zeromq", "nng", "python-pipe", "python-queue")
 FEWER = ["--repeat", "1", "--messages", "20", "--warmup", "0"]
 
 

@@ -14,6 +14,8 @@ extern const struct mech mech_unix_stream;
 extern const struct mech mech_unix_dgram;
 extern const struct mech mech_unix_seqpacket;
 extern const struct mech mech_sem_shm;
+extern const struct mech mech_zeromq;
+extern const struct mech mech_nng;
 extern const struct mech mech_python_pipe;
 extern const struct mech mech_python_queue;
 extern const struct mech mech_selftest;
@@ -28,6 +30,8 @@ const struct mech *const mechs[] = {
 	&mech_unix_dgram,
 	&mech_unix_seqpacket,
 	&mech_sem_shm,
+	&mech_zeromq,
+	&mech_nng,
 	&mech_python_pipe,
 	&mech_python_queue,
 	/* Not for users: HIDDEN of them, at the end. */
