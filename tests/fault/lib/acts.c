@@ -180,8 +180,8 @@ static void run_loop(struct world *w)
 	uint32_t until = w->ledger->reported + w->scene->act->count;
 
 	do {
-		/* Sooner than a sleep of the library would end by itself. */
-		child_check(poll(&p, 1, 1500) == 1);
+		/* It is the judge who says what is too late. */
+		child_check(poll(&p, 1, 8000) == 1);
 		run_recv_until_dry(w);
 	} while (w->ledger->reported < until);
 }

@@ -3,16 +3,18 @@
 #include "fault/lib/world.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/atomic.h"
 
 #define NS_PER_MS	INT64_C(1000000)
-/* Longer than this is a hang. */
+/* Longer than this is a hang, or a sleep that nobody has ended. */
 #define LATE_NS		(1000 * NS_PER_MS)
 /* Numbers of the messages that a taker sends. */
 #define TAKER		1000000U
@@ -29,9 +31,44 @@ __attribute__((format(printf, 2, 3))) static void wrong(struct finding *f, const
 	va_end(args);
 }
 
-static int64_t late(void)
+/* How long a process has been ready to run, in all, and had no processor. */
+static int64_t waited(pid_t pid)
 {
-	return test_now() + LATE_NS;
+	char path[64];
+	int64_t ns = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%*u %" SCNd64, &ns) != 1)
+		ns = 0;
+	fclose(file);
+	return ns;
+}
+
+/* The same for all who take part, us from here on. A busy machine is not the library's fault. */
+static void begin(struct world *w, pid_t survivor)
+{
+	w->survivor = survivor;
+	w->starved = -waited(getpid());
+}
+
+static int64_t late(const struct world *w)
+{
+	return LATE_NS + w->starved + waited(getpid()) + (w->peer.pid ? waited(w->peer.pid) : 0) +
+	       (w->survivor ? waited(w->survivor) : 0);
+}
+
+static bool is_late(const struct world *w, int64_t ns)
+{
+	return ns > LATE_NS && ns > late(w);
+}
+
+static bool too_late(const struct world *w, int64_t since)
+{
+	return is_late(w, test_now() - since);
 }
 
 static void pause_ns(long ns)
@@ -49,7 +86,7 @@ static void drop(struct weir_end **end)
 static void join(struct world *w, struct child *child, const char *who, struct finding *f)
 {
 	char note[128];
-	int64_t hang = test_now() + 3 * LATE_NS;
+	int64_t hang = soon();
 	int status;
 
 	while (child_state(child->pid) != 'Z' && test_now() < hang)
@@ -61,6 +98,9 @@ static void join(struct world *w, struct child *child, const char *who, struct f
 		return;
 	}
 	snprintf(note, sizeof(note), "%.*s", (int)sizeof(note) - 1, child->note);
+	w->starved += waited(child->pid);
+	if (child->pid == w->survivor)
+		w->survivor = 0;
 	status = child_join(child);
 	if (status != 0)
 		wrong(f, "%s ended with %#x %s", who, status, note);
@@ -114,13 +154,13 @@ static bool readable(struct world *w, int timeout)
 static void take_over_silently(struct world *w, struct finding *f)
 {
 	int result = weir_pipe_flush(w->ends[1]);
-	int64_t hang = late();
+	int64_t since = test_now();
 
 	if (result < 0)
 		wrong(f, "the taker's flush: %s", weir_strerror(result));
 	if (w->peer.pid == 0 && w->scene->state->armed && world_unread(w) && !readable(w, 1000))
 		wrong(f, "the descriptor is not readable after the take-over");
-	while (w->peer.pid && world_unread(w) && test_now() < hang)
+	while (w->peer.pid && world_unread(w) && !too_late(w, since))
 		pause_ns(20000);
 	if (w->peer.pid && world_unread(w))
 		wrong(f, "taken over, and the peer sleeps on before a message");
@@ -130,14 +170,18 @@ static void take_over_silently(struct world *w, struct finding *f)
 static void take_over_writing(struct world *w, struct finding *f)
 {
 	uint8_t buffer[24];
+	int64_t since;
 	int result;
 
 	take_over_silently(w, f);
 	for (uint32_t i = 0; i < TAKEN; i++) {
 		scene_fill(buffer, TAKER + i, sizeof(buffer));
-		result = weir_pipe_send(w->ends[1], buffer, sizeof(buffer), 0, late());
+		since = test_now();
+		result = weir_pipe_send(w->ends[1], buffer, sizeof(buffer), 0, soon());
 		if (result < 0)
 			wrong(f, "the taker's send: %s", weir_strerror(result));
+		if (too_late(w, since))
+			wrong(f, "the taker's send came too late");
 	}
 }
 
@@ -157,6 +201,7 @@ static void judge_descriptor(struct world *w, struct finding *f)
 static void judge_awake_reader(struct world *w, enum heir heir, struct finding *f)
 {
 	bool with_fd = w->scene->state->armed;
+	int64_t since;
 	int result;
 
 	if (with_fd && !readable(w, 1000))
@@ -164,9 +209,12 @@ static void judge_awake_reader(struct world *w, enum heir heir, struct finding *
 	if (with_fd && heir == HEIR_TAKES)
 		judge_descriptor(w, f);
 	drop(&w->ends[1]);
-	result = scene_drain(w, UINT32_MAX, late());
+	since = test_now();
+	result = scene_drain(w, UINT32_MAX, soon());
 	if (result != -EPIPE)
 		wrong(f, "receiving the last: %s", weir_strerror(result));
+	if (too_late(w, since))
+		wrong(f, "receiving the last took too long");
 	if (with_fd && !readable(w, 1000))
 		wrong(f, "the descriptor is not readable at the end");
 }
@@ -187,21 +235,24 @@ static bool knows_all(const struct world *w)
 static void judge_sleeping_reader(struct world *w, enum heir heir, int64_t died, struct finding *f)
 {
 	const struct ledger *l = w->ledger;
-	int64_t hang = late();
+	int64_t since = test_now();
 
 	if (heir == HEIR_IDLE) {
-		while (!knows_all(w) && test_now() < hang)
+		while (!knows_all(w) && !too_late(w, since))
 			pause_ns(20000);
 		if (!knows_all(w))
 			wrong(f, "late: %u came, %u were completed, more to be seen: %d",
 			      l->received, l->completed, world_visible(w));
 	}
+	/* Until then there is a copy that keeps the end open, and others are judged before. */
+	if (heir != HEIR_NONE)
+		died = test_now();
 	drop(&w->ends[1]);
 	join(w, &w->peer, "the peer", f);
 	if (l->result != -EPIPE)
 		wrong(f, "the peer's last recv: %s", weir_strerror(l->result));
 	f->notice_ns = l->ended - died;
-	if (f->notice_ns > LATE_NS && heir != HEIR_IDLE)
+	if (is_late(w, f->notice_ns))
 		wrong(f, "the peer noticed only after %lld us", (long long)f->notice_ns / 1000);
 }
 
@@ -255,7 +306,7 @@ static void send_more(struct world *w, struct finding *f)
 	int result;
 
 	scene_fill(buffer, l->sent, w->scene->act->size);
-	result = weir_pipe_send(w->ends[1], buffer, w->scene->act->size, 0, late());
+	result = weir_pipe_send(w->ends[1], buffer, w->scene->act->size, 0, soon());
 	if (result < 0)
 		wrong(f, "sending to the taker: %s", weir_strerror(result));
 	else
@@ -267,6 +318,7 @@ static void take_from_ourselves(struct world *w, struct finding *f)
 {
 	bool with_fd = w->scene->state->armed || w->scene->act->arms;
 	int result = scene_drain(w, UINT32_MAX, 0);
+	int64_t since;
 
 	if (result != -EAGAIN)
 		wrong(f, "the taker's recv: %s", weir_strerror(result));
@@ -281,27 +333,30 @@ static void take_from_ourselves(struct world *w, struct finding *f)
 	}
 	scene_drain(w, UINT32_MAX, 0);
 	drop(&w->ends[1]);
-	result = scene_drain(w, 1, late());
+	since = test_now();
+	result = scene_drain(w, 1, soon());
 	if (result != -EPIPE)
 		wrong(f, "the taker's last recv: %s", weir_strerror(result));
+	if (too_late(w, since))
+		wrong(f, "the taker's last recv came too late");
 }
 
 /* We take over from the victim; the peer sends what it has left. */
-static void take_from_peer(struct world *w, int64_t died, struct finding *f)
+static void take_from_peer(struct world *w, struct finding *f)
 {
 	const struct ledger *l = w->ledger;
-	int64_t before = died;
+	int64_t before = test_now();
 	int result;
 
 	do {
-		result = scene_drain(w, 1, late());
+		result = scene_drain(w, 1, soon());
 	} while (result == 0);
 	if (result != -EPIPE)
 		wrong(f, "the taker's recv: %s; %u received, %u sent", weir_strerror(result),
 		      l->received, l->sent);
 	join(w, &w->peer, "the peer", f);
 	for (uint32_t i = 0; i < l->received && i < LOG_MAX; i++) {
-		if (l->times[i] - before > LATE_NS)
+		if (is_late(w, l->times[i] - before))
 			wrong(f, "message %u came after %lld us", l->numbers[i],
 			      (long long)(l->times[i] - before) / 1000);
 		before = l->times[i];
@@ -311,7 +366,7 @@ static void take_from_peer(struct world *w, int64_t died, struct finding *f)
 static void judge_awake_writer(struct world *w, struct finding *f)
 {
 	uint8_t buffer[SCENE_LARGEST];
-	int64_t deadline = late();
+	int64_t deadline = soon(), since = test_now();
 	int result = 0;
 
 	scene_fill(buffer, 0, w->scene->act->size);
@@ -319,6 +374,8 @@ static void judge_awake_writer(struct world *w, struct finding *f)
 		result = weir_pipe_send(w->ends[1], buffer, w->scene->act->size, 0, deadline);
 	if (result != -EPIPE)
 		wrong(f, "sending to nobody: %s", weir_strerror(result));
+	if (too_late(w, since))
+		wrong(f, "sending to nobody took too long");
 }
 
 static void judge_sleeping_writer(struct world *w, int64_t died, struct finding *f)
@@ -329,7 +386,7 @@ static void judge_sleeping_writer(struct world *w, int64_t died, struct finding 
 	if (l->result != -EPIPE)
 		wrong(f, "the peer's last send: %s", weir_strerror(l->result));
 	f->notice_ns = l->ended - died;
-	if (f->notice_ns > LATE_NS)
+	if (is_late(w, f->notice_ns))
 		wrong(f, "the peer noticed only after %lld us", (long long)f->notice_ns / 1000);
 }
 
@@ -343,7 +400,7 @@ static void judge_reader(struct world *w, enum heir heir, int64_t died, struct f
 	else if (heir == HEIR_NONE)
 		judge_awake_writer(w, f);
 	else if (w->peer.pid)
-		take_from_peer(w, died, f);
+		take_from_peer(w, f);
 	else
 		take_from_ourselves(w, f);
 	if (heir == HEIR_TAKES)
@@ -354,6 +411,7 @@ struct finding world_judge(struct world *w, enum heir heir, int64_t died)
 {
 	struct finding f = { .notice_ns = -1 };
 
+	begin(w, 0);
 	if (w->scene->act->reads)
 		judge_reader(w, heir, died, &f);
 	else
@@ -405,13 +463,13 @@ const char *world_look(struct world *w, bool *ret_free)
 /* Help it to the end of its act as the peer. */
 static void accompany(struct world *w, struct child *victim, struct finding *f)
 {
-	int64_t hang = late();
+	int64_t since = test_now();
 	bool is_peer = w->peer.pid == 0;
 
 	if (is_peer && w->scene->act->woken && !w->woken)
 		world_wake_anyway(w);
 	while (!load_acquire(&w->ledger->done) && child_state(victim->pid) != 'Z' &&
-	       test_now() < hang) {
+	       !too_late(w, since)) {
 		if (is_peer && !w->scene->act->reads && !w->scene->late)
 			scene_drain(w, UINT32_MAX, 0);
 		pause_ns(20000);
@@ -428,10 +486,10 @@ static void check_peer_knows(struct world *w, uint32_t sent, uint64_t published,
 {
 	const struct ledger *l = w->ledger;
 	bool room = world_published(w) - published >= lane_record_size(w->scene->act->size);
-	int64_t hang = late();
+	int64_t since = test_now();
 	bool knows = false;
 
-	while (!knows && child_state(w->peer.pid) != 'Z' && test_now() < hang) {
+	while (!knows && child_state(w->peer.pid) != 'Z' && !too_late(w, since)) {
 		pause_ns(20000);
 		knows = w->scene->act->reads ? !room || load_acquire(&l->sent) > sent
 					     : load_acquire(&l->received) >= l->completed;
@@ -448,6 +506,7 @@ struct finding world_judge_survivor(struct world *w, struct child *victim)
 	uint64_t published = world_published(w);
 	uint32_t sent = load_acquire(&w->ledger->sent);
 
+	begin(w, victim->pid);
 	kill(victim->pid, SIGCONT);
 	accompany(w, victim, &f);
 	if (w->peer.pid)
@@ -482,6 +541,7 @@ struct finding world_judge_contest(struct world *w, struct child *victim)
 	bool reads = w->scene->act->reads;
 	uint32_t expected;
 
+	begin(w, victim->pid);
 	kill(victim->pid, SIGCONT);
 	accompany(w, victim, &f);
 	if (w->taken != (l->refused != 0))

@@ -139,6 +139,9 @@ struct world {
 	bool woken;		/* the victim has been, by us */
 	bool taken;		/* its end, by us, while it was stopped */
 	bool closed;		/* the victim has closed its end itself */
+	/* for the judge: a victim that lives, and how long those who have ended lacked a processor */
+	pid_t survivor;
+	int64_t starved;
 };
 
 /* For words of the ledger: in the order in which they stand in the program. */
