@@ -4,8 +4,9 @@
  * zero word where the header will be stands until the commit, so a claim that is given up, or whose
  * process dies, has never been.
  *
- * A claim has the turn from one call to the next. It is taken even while there is only one thread,
- * since that one may start others before it commits.
+ * In a program with threads a claim keeps the turn from one call to the next: the others wait. One
+ * that was made while there was no other thread keeps nothing, for speed; threads started before it
+ * ends get -EBUSY.
  */
 #include "obj/pipe.h"
 
@@ -14,13 +15,9 @@
 #define CLAIM_FLAGS (WEIR_INTR | WEIR_NOSPIN)
 #define COMMIT_FLAGS WEIR_MORE
 
-/* The turn is ours and stays so until end_claim(). */
 static ALWAYS_INLINE void *begin_claim(struct pipe_tx *tx, uint64_t size)
 {
 	tx->claimed = size + 1;
-	/* relaxed: other threads only ask whether it is they */
-	store_relaxed(&tx->claimant, pipe_thread());
-	turn_keep(&tx->side.turn);
 	/* No send is to go the fast way. */
 	tx->lane.fast = tx->lane.tail;
 	return lane_tx_open(&tx->lane);
@@ -29,9 +26,23 @@ static ALWAYS_INLINE void *begin_claim(struct pipe_tx *tx, uint64_t size)
 static ALWAYS_INLINE void end_claim(struct pipe_tx *tx)
 {
 	tx->claimed = 0;
-	store_relaxed(&tx->claimant, 0);	/* relaxed: as above */
 	lane_tx_changed(&tx->lane);
-	turn_give_kept(&tx->side.turn);
+}
+
+/* For who has threads. */
+static void keep_turn(struct pipe_tx *tx, bool locked)
+{
+	if (locked)
+		/* relaxed: other threads only ask whether it is they */
+		store_relaxed(&tx->claimant, pipe_thread());
+}
+
+static void give_turn(struct pipe_tx *tx)
+{
+	bool locked = load_relaxed(&tx->claimant) != 0;	/* relaxed: ours */
+
+	store_relaxed(&tx->claimant, 0);	/* relaxed: as above */
+	turn_give(&tx->side.turn, locked);
 }
 
 static NOINLINE int claim_slow(struct weir_end *end, size_t size, uint32_t flags, int64_t deadline,
@@ -46,11 +57,13 @@ static NOINLINE int claim_slow(struct weir_end *end, size_t size, uint32_t flags
 	if (result < 0)
 		return result;
 	result = pipe_tx_prepare(end, size, flags, deadline);
-	if (result < 0)
+	if (result < 0) {
 		turn_give(&end->tx->side.turn, locked);
-	else
-		*ret_data = begin_claim(end->tx, size);
-	return result;
+		return result;
+	}
+	*ret_data = begin_claim(end->tx, size);
+	keep_turn(end->tx, locked);
+	return 0;
 }
 
 int weir_pipe_claim(struct weir_end *end, size_t size, uint32_t flags, int64_t deadline,
@@ -81,6 +94,7 @@ static NOINLINE int commit_slow(struct weir_end *end, size_t size, uint32_t flag
 	pipe_tx_put_open(end, size, flags);
 	pipe_set_conversing();
 	end_claim(tx);
+	give_turn(tx);
 	return 0;
 }
 
@@ -97,11 +111,13 @@ int weir_pipe_commit(struct weir_end *end, size_t size, uint32_t flags)
 	if (unlikely(!end || flags || turn_needed()))
 		return commit_slow(end, size, flags);
 	tx = end->tx;
-	if (unlikely(!tx || size >= tx->claimed || tx->lane.pending || tx->lane.fenced))
+	if (unlikely(!tx || size >= tx->claimed || tx->claimant || tx->lane.pending ||
+		     tx->lane.fenced))
 		return commit_slow(end, size, flags);
-	lane_tx_put_open(&tx->lane, RECORD_MARK, size);
+	lane_tx_put_open_fast(&tx->lane, size);
 	pipe_set_conversing();
-	end_claim(tx);
+	tx->claimed = 0;
+	tx->lane.fast = tx->lane.soft;
 	if (unlikely(pipe_tx_is_waited_for(tx)))
 		return notify_slow(end);
 	return 0;
@@ -116,5 +132,6 @@ int weir_pipe_abort(struct weir_end *end)
 	if (!end->tx->claimed)
 		return -EINVAL;
 	end_claim(end->tx);
+	give_turn(end->tx);
 	return 0;
 }

@@ -145,16 +145,6 @@ static bool unfenced(const struct pipe_rx *rx)
 	return !(fence & 1) || load_acquire(&p->peer->fence_ack) != fence;
 }
 
-/* Whether the writer should be told of what has been received. */
-static ALWAYS_INLINE bool worth_telling(const struct pipe_rx *rx, uint64_t done)
-{
-	const struct parking *p = &rx->side.park;
-
-	return done - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
-	       /* relaxed: ordered by the store of the published position, when there is one */
-	       load_relaxed(&p->peer->wait) != p->answered;
-}
-
 /* A stream that goes on and on without a sleep is better off without fences. */
 static void reconsider_fence(struct pipe_rx *rx)
 {
@@ -188,17 +178,15 @@ void pipe_rx_settle(struct weir_end *end)
 	bool locked = pipe_ledger_take(rx);
 
 	pipe_clear_conversing();
-	pipe_rx_settle_done(end, pipe_rx_done(end));
+	pipe_rx_settle_at(rx, pipe_rx_done(end));
 	pipe_rx_changed(end);
 	pipe_ledger_give(rx, locked);
 	reconsider_fence(rx);
 }
 
-int pipe_rx_settle_done(struct weir_end *end, uint64_t done)
+NOINLINE int pipe_rx_tell(struct pipe_rx *rx, uint64_t done)
 {
-	lane_rx_settle_at(&end->rx->lane, done);
-	if (unlikely(worth_telling(end->rx, done)))
-		release_room(end->rx, done);
+	release_room(rx, done);
 	return 0;
 }
 
@@ -390,7 +378,7 @@ static ALWAYS_INLINE int copy_message(struct weir_end *end, uint64_t header, str
 	lane_rx_step(&rx->lane, (uint32_t)header);
 	/* relaxed: as above */
 	if (unlikely(!load_relaxed(&rx->plain)))
-		pipe_taken_add(end, (struct taken){ .begin = begin, .released = true });
+		pipe_taken_add(end, (struct taken){ .begin = begin | TAKEN_RELEASED });
 	return 0;
 }
 
@@ -477,7 +465,7 @@ int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t fla
 	if (ret_size)
 		*ret_size = (size_t)got;
 	pipe_clear_conversing();
-	if (unlikely(worth_telling(rx, rx->lane.head)))
+	if (unlikely(pipe_rx_worth_telling(rx, rx->lane.head)))
 		return tell_slow(rx);
 	return 0;
 }

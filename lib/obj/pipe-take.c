@@ -51,17 +51,14 @@ int pipe_taken_reserve(struct weir_end *end)
 
 static ALWAYS_INLINE void add(struct weir_end *end, struct taken t)
 {
-	struct pipe_rx *rx = end->rx;
-
-	t.end = rx->lane.head;
-	*entry(end, rx->ledger.count++) = t;
+	*entry(end, end->rx->ledger.count++) = t;
 }
 
 void pipe_taken_add(struct weir_end *end, struct taken t)
 {
 	bool locked = pipe_ledger_take(end->rx);
 
-	if (!t.released || end->rx->ledger.count > 0)
+	if (!(t.begin & TAKEN_RELEASED) || end->rx->ledger.count > 0)
 		add(end, t);
 	pipe_ledger_give(end->rx, locked);
 }
@@ -76,10 +73,9 @@ bool pipe_taken_any(struct pipe_rx *rx)
 
 static void drop(struct taken *t)
 {
-	if (t->owned)
-		free((void *)(uintptr_t)t->data);
-	t->owned = false;
-	t->released = true;
+	free(t->own);
+	t->own = NULL;
+	t->begin |= TAKEN_RELEASED;
 }
 
 void pipe_taken_forget(struct weir_end *end)
@@ -89,6 +85,13 @@ void pipe_taken_forget(struct weir_end *end)
 	for (uint32_t i = 0; i < l->count; i++)
 		drop(entry(end, i));
 	l->first = l->count = 0;
+}
+
+/* Whether @t lies in the ring at @data, and is not released. */
+static ALWAYS_INLINE bool is_at(const struct weir_end *end, const struct taken *t, const void *data)
+{
+	return !t->own && !(t->begin & TAKEN_RELEASED) &&
+	       lane_header(&end->rx->lane.lane, t->begin) + 1 == data;
 }
 
 /* The entry that has @data, or NULL. Entries are in the order of their positions. */
@@ -108,11 +111,11 @@ static struct taken *find(const struct weir_end *end, const void *data)
 		else
 			high = middle;
 	}
-	if (low < rx->ledger.count && entry(end, low)->data == data)
+	if (low < rx->ledger.count && is_at(end, entry(end, low), data))
 		return entry(end, low);
 	/* What was too large for the ring lies somewhere else, and is rare. */
 	for (uint32_t i = 0; i < rx->ledger.count; i++)
-		if (entry(end, i)->data == data)
+		if (entry(end, i)->own == data)
 			return entry(end, i);
 	return NULL;
 }
@@ -124,14 +127,15 @@ static int take_whole(struct weir_end *end, uint64_t header, const void **ret_da
 		      size_t *ret_size)
 {
 	struct pipe_rx *rx = end->rx;
-	struct taken t = { .data = lane_rx_message(&rx->lane), .begin = rx->lane.head };
+	struct taken t = { .begin = rx->lane.head };
+	const void *data = lane_rx_message(&rx->lane);
 	int result = pipe_taken_reserve(end);
 
 	if (result < 0)
 		return result;
 	lane_rx_step(&rx->lane, (uint32_t)header);
 	pipe_taken_add(end, t);
-	*ret_data = t.data;
+	*ret_data = data;
 	*ret_size = (uint32_t)header;
 	return 0;
 }
@@ -151,9 +155,8 @@ static int take_large(struct weir_end *end, uint64_t header, uint32_t flags, int
 	if (result != 0)
 		return result;
 	pipe_taken_add(end, (struct taken){
-		.data = end->store,
 		.begin = end->rx->lane.head,
-		.owned = true,
+		.own = end->store,
 	});
 	*ret_data = end->store;
 	*ret_size = size;
@@ -207,7 +210,6 @@ static NOINLINE int take_slow(struct weir_end *end, uint32_t flags, int64_t dead
 static ALWAYS_INLINE bool take_fast(struct weir_end *end, const void **ret_data, size_t *ret_size)
 {
 	struct pipe_rx *rx = end->rx;
-	struct taken t;
 	uint64_t size;
 
 	/* Not owned, among others. */
@@ -217,11 +219,10 @@ static ALWAYS_INLINE bool take_fast(struct weir_end *end, const void **ret_data,
 	/* With any other mark, or none, what is left is no small number. */
 	if (unlikely(size >= rx->take_below || rx->ledger.count == end->taken_room))
 		return false;
-	t = (struct taken){ .data = lane_rx_message(&rx->lane), .begin = rx->lane.head };
+	*ret_data = lane_rx_message(&rx->lane);
+	add(end, (struct taken){ .begin = rx->lane.head });
 	lane_rx_step(&rx->lane, size);
-	add(end, t);
 	rx->plain = false;
-	*ret_data = t.data;
 	*ret_size = size;
 	pipe_clear_conversing();
 	return true;
@@ -279,11 +280,11 @@ static ALWAYS_INLINE void settle(struct weir_end *end)
 {
 	struct pipe_ledger *l = &end->rx->ledger;
 
-	while (l->count > 0 && entry(end, 0)->released) {
+	while (l->count > 0 && (entry(end, 0)->begin & TAKEN_RELEASED)) {
 		l->first++;
 		l->count--;
 	}
-	pipe_rx_settle_done(end, pipe_rx_done(end));
+	pipe_rx_settle_at(end->rx, pipe_rx_done(end));
 }
 
 static int release(struct weir_end *end, const void *data)
@@ -298,7 +299,7 @@ static int release(struct weir_end *end, const void *data)
 			drop(entry(end, i));
 	} else {
 		t = find(end, data);
-		if (!t || t->released)
+		if (!t)
 			return -EINVAL;
 		drop(t);
 	}
@@ -329,17 +330,15 @@ static NOINLINE int release_slow(struct weir_end *end, const void *data)
 int weir_pipe_release(struct weir_end *end, const void *data)
 {
 	struct pipe_rx *rx;
-	struct taken *t;
 
 	if (unlikely(!end || !data || turn_needed() || !end->rx || end->rx->ledger.count != 1))
 		return release_slow(end, data);
 	rx = end->rx;
-	t = entry(end, 0);
-	if (unlikely(t->data != data || t->released || t->owned))
+	/* It is the only one; behind it all is plain, unless a low limit is in the way. */
+	if (unlikely(!is_at(end, entry(end, 0), data) || rx->take_below <= COPY_SMALL_MAX))
 		return release_slow(end, data);
-	/* The only one that is taken. */
 	rx->ledger.first++;
 	rx->ledger.count = 0;
-	pipe_rx_changed(end);
-	return pipe_rx_settle_done(end, rx->lane.head);
+	rx->plain = true;
+	return pipe_rx_settle_at(rx, rx->lane.head);
 }

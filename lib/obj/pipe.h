@@ -42,7 +42,7 @@ struct pipe_tx {
 	struct lane_tx lane;
 	uint64_t requests_seen;	/* the reader's requests that we know and obey */
 	uint64_t claimed;	/* bytes of the claimed message, plus 1; 0: none is */
-	uintptr_t claimant;	/* the thread that has the turn because of it */
+	uintptr_t claimant;	/* the thread that keeps the turn because of it */
 };
 
 /* A message that comes in pieces, as far as it has been taken out of the ring. */
@@ -91,13 +91,13 @@ struct pipe_private {
 	_Alignas(CACHE_APART) struct pipe_rx rx;
 };
 
-/* A message that the program reads in place. */
+/* A message that the program reads in place, or that was received behind such a one. */
 struct taken {
-	const void *data;
-	uint64_t begin, end;	/* positions in the lane */
-	bool owned;		/* data is not in the ring, but allocated */
-	bool released;
+	uint64_t begin;	/* its position in the lane, and TAKEN_RELEASED */
+	void *own;	/* where it is, if that is not in the ring; allocated */
 };
+
+#define TAKEN_RELEASED UINT64_C(1)
 
 struct weir_end {
 	struct pipe_core *core;
@@ -148,8 +148,8 @@ int pipe_tx_large(struct weir_end *end, struct parts *from, uint64_t size, uint3
 void pipe_rx_publish(struct weir_end *end);
 /* What has been stepped over is received, unless it is taken. */
 void pipe_rx_settle(struct weir_end *end);
-/* All before @done is received and released; 0. The caller has the ledger's turn. */
-int pipe_rx_settle_done(struct weir_end *end, uint64_t done);
+/* All before @done is received and released; tell the writer if it is due. */
+int pipe_rx_tell(struct pipe_rx *rx, uint64_t done);
 /* The end of each receive, of its result @result, which it returns. */
 int pipe_rx_done_with(struct weir_end *end, int result);
 /* rx->plain again, after a change of what it depends on. The caller has the ledger's turn. */
@@ -194,7 +194,26 @@ static inline uint64_t pipe_rx_done(const struct weir_end *end)
 {
 	const struct pipe_ledger *l = &end->rx->ledger;
 
-	return l->count ? end->taken[l->first].begin : end->rx->lane.head;
+	if (l->count == 0)
+		return end->rx->lane.head;
+	return end->taken[l->first & (end->taken_room - 1)].begin & ~TAKEN_RELEASED;
+}
+
+/* Whether the writer should be told of what has been received. */
+static ALWAYS_INLINE bool pipe_rx_worth_telling(const struct pipe_rx *rx, uint64_t done)
+{
+	const struct parking *p = &rx->side.park;
+
+	return done - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
+	       /* relaxed: ordered by the store of the published position, when there is one */
+	       load_relaxed(&p->peer->wait) != p->answered;
+}
+
+/* All before @done is received and released. The caller has the ledger's turn. */
+static ALWAYS_INLINE int pipe_rx_settle_at(struct pipe_rx *rx, uint64_t done)
+{
+	lane_rx_settle_at(&rx->lane, done);
+	return unlikely(pipe_rx_worth_telling(rx, done)) ? pipe_rx_tell(rx, done) : 0;
 }
 
 static inline bool pipe_ledger_take(struct pipe_rx *rx)
@@ -260,7 +279,7 @@ static ALWAYS_INLINE int pipe_enter_tx(struct weir_end *end, uint32_t flags, int
 		return result;
 	if (likely(tx->side.bound && !tx->claimed))
 		return 0;
-	/* A claim, without the turn: of a thread that has ended with it. */
+	/* Claimed without keeping the turn, by the only thread or by one that is gone. */
 	result = tx->claimed ? -EBUSY : pipe_bind_tx(end);
 	if (result < 0)
 		turn_give(&tx->side.turn, *ret_locked);

@@ -64,25 +64,6 @@ static ALWAYS_INLINE void turn_give(struct turn *t, bool locked)
 		turn_give_slow(t);
 }
 
-/*
- * Keep the turn, which we have, beyond the end of the call: also from threads that are started
- * before it is given back.
- */
-static ALWAYS_INLINE void turn_keep(struct turn *t)
-{
-	if (!turn_needed())
-		/* relaxed: there is no other thread; starting one orders it */
-		store_relaxed(&t->state, TURN_TAKEN);
-}
-
-static ALWAYS_INLINE void turn_give_kept(struct turn *t)
-{
-	if (!turn_needed())
-		store_relaxed(&t->state, TURN_FREE);	/* relaxed: as above */
-	else
-		turn_give(t, true);
-}
-
 /* Be inside without the turn, in a call that needs none, or several: turn_close() waits for it. */
 static inline void turn_visit(struct turn *t)
 {

@@ -140,7 +140,8 @@ WEIR_PUBLIC int weir_pipe_send_batch(struct weir_end *end, const struct weir_msg
  * @flags	WEIR_INTR, WEIR_NOSPIN
  * @ret_data	where to write it, aligned to 8; holds whatever was there
  * It is sent by weir_pipe_commit() or given up by weir_pipe_abort(), and until then this thread's
- * other sends on the end are -EBUSY and those of other threads wait. Nobody sees it before the
+ * other sends on the end are -EBUSY and those of other threads wait; a thread that is started in
+ * between may get -EBUSY, too. Nobody sees it before the
  * commit; if the process dies, or forks, for the other side (or the child) there was no claim.
  *
  * Returns 0, or an error of weir_pipe_send(), where -EMSGSIZE means larger than the ring.
