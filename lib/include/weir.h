@@ -4,6 +4,7 @@
 #define WEIR_H
 
 #include <weir/base.h>
+#include <weir/handle.h>
 #include <weir/pipe.h>
 #include <weir/version.h>
 

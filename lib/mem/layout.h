@@ -24,7 +24,7 @@
 #include "base/cc.h"
 
 #define WEIR_SEGMENT_MAGIC	UINT64_C(0x31746e656d726977)	/* "wirment1" */
-#define WEIR_LAYOUT_MAJOR	2
+#define WEIR_LAYOUT_MAJOR	3
 #define WEIR_OBJECTS_MAX	16
 #define WEIR_CONTROL_OFFSET	4096
 
@@ -90,9 +90,13 @@ struct weir_side {
 	uint32_t bell;
 	uint8_t apart3[CACHE_APART - 4];
 
-	/* Who owns this side: an identity as in wait/live.h, or 0. Under the lock of the side. */
+	/*
+	 * Who owns this side: a name as in wait/live.h, or 0. Under the lock of the side; the
+	 * namespace is stored while the other is 0.
+	 */
 	uint64_t owner;
-	uint8_t apart4[CACHE_APART - 8];
+	uint64_t owner_space;
+	uint8_t apart4[CACHE_APART - 16];
 };
 
 #define WAIT_SHIFT		2

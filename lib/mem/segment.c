@@ -2,6 +2,7 @@
 #include "mem/segment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -59,9 +60,31 @@ static int map_front(struct segment *s)
 	return sys_map_at(s->front, s->front_size, s->fd, 0, true);
 }
 
+static int map_all(struct segment *s)
+{
+	int result = map_front(s);
+
+	for (uint32_t i = 0; result == 0 && i < s->lanes; i++)
+		result = map_ring(s, i);
+	return result;
+}
+
+static int identify(struct segment *s, int fd, uint64_t *ret_size)
+{
+	struct stat file;
+	int result = sys_stat(fd, &file);
+
+	if (result < 0)
+		return result;
+	s->device = file.st_dev;
+	s->inode = file.st_ino;
+	*ret_size = (uint64_t)file.st_size;
+	return S_ISREG(file.st_mode) && file.st_size > 0 ? 0 : -EINVAL;
+}
+
 static int create(struct segment *s, uint64_t page)
 {
-	uint64_t size = s->front_size + s->lanes * s->capacity;
+	uint64_t found, size = s->front_size + s->lanes * s->capacity;
 	int result;
 
 	s->fd = sys_memfd("weir");
@@ -72,9 +95,9 @@ static int create(struct segment *s, uint64_t page)
 	if (result == 0)
 		result = sys_allocate(s->fd, size);
 	if (result == 0)
-		result = map_front(s);
-	for (uint32_t i = 0; result == 0 && i < s->lanes; i++)
-		result = map_ring(s, i);
+		result = identify(s, s->fd, &found);
+	if (result == 0)
+		result = map_all(s);
 	if (result == 0) {
 		fill_header(s, page, size);
 		result = sys_seal(s->fd);
@@ -82,21 +105,107 @@ static int create(struct segment *s, uint64_t page)
 	return result;
 }
 
+static size_t front_size(uint32_t lanes, uint64_t page)
+{
+	return align_up(WEIR_CONTROL_OFFSET + lanes * sizeof(struct weir_lane_control), page);
+}
+
 int segment_create(struct segment *s, uint32_t lanes, uint64_t capacity)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	size_t control = WEIR_CONTROL_OFFSET + lanes * sizeof(struct weir_lane_control);
 	int result;
 
 	*s = (struct segment){
 		.fd = -1,
 		.lanes = lanes,
 		.capacity = capacity,
-		.front_size = align_up(control, page),
+		.front_size = front_size(lanes, page),
 	};
 	result = create(s, page);
 	if (result < 0)
 		segment_destroy(s);
+	return result;
+}
+
+/* Sealed as ours are, and not so that it could not be written. */
+static int check_seals(int fd)
+{
+	int seals = sys_get_seals(fd), wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+	if (seals < 0)
+		return seals;
+	if ((seals & wanted) != wanted || (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
+		return -EINVAL;
+	return 0;
+}
+
+/* @h is a copy. */
+static int check_header(const struct weir_segment_header *h, uint64_t page, uint64_t size)
+{
+	if (h->magic != WEIR_SEGMENT_MAGIC)
+		return -EBADMSG;
+	if (h->layout_major != WEIR_LAYOUT_MAJOR || h->page_size != page ||
+	    h->features_incompatible != 0)
+		return -EPROTO;
+	if (h->size != size || h->object_count != 1)
+		return -EBADMSG;
+	return 0;
+}
+
+static int check_object(const struct weir_object_entry *o, uint64_t page, uint64_t size)
+{
+	if (o->kind != WEIR_OBJECT_PIPE)
+		return -EPROTO;
+	if (o->lanes < 1 || o->lanes > SEGMENT_LANES_MAX ||
+	    o->control_offset != WEIR_CONTROL_OFFSET ||
+	    o->ring_offset != front_size(o->lanes, page))
+		return -EBADMSG;
+	if (o->ring_capacity < page || o->ring_capacity > SEGMENT_CAPACITY_MAX ||
+	    (o->ring_capacity & (o->ring_capacity - 1)))
+		return -EBADMSG;
+	return size == o->ring_offset + o->lanes * o->ring_capacity ? 0 : -EBADMSG;
+}
+
+int segment_examine(int fd, struct segment *ret_segment)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size;
+	struct segment s = { .fd = -1 };
+	struct weir_segment_header h;
+	int result = check_seals(fd);
+
+	if (result == 0)
+		result = identify(&s, fd, &size);
+	if (result < 0)
+		return result;
+	result = sys_pread(fd, &h, sizeof(h), 0);
+	if (result < 0)
+		return result;
+	if (result != sizeof(h))
+		return -EINVAL;
+	result = check_header(&h, page, size);
+	if (result == 0)
+		result = check_object(&h.objects[0], page, size);
+	if (result < 0)
+		return result;
+	s.lanes = h.objects[0].lanes;
+	s.capacity = h.objects[0].ring_capacity;
+	s.front_size = h.objects[0].ring_offset;
+	*ret_segment = s;
+	return 0;
+}
+
+int segment_attach(struct segment *s, int fd)
+{
+	int result = segment_examine(fd, s);
+
+	if (result < 0)
+		return result;
+	s->fd = fd;
+	result = map_all(s);
+	if (result < 0) {
+		s->fd = -1;
+		segment_destroy(s);
+	}
 	return result;
 }
 

@@ -4,6 +4,9 @@
  *
  * The memory is allocated before the segment is given out: what can fail fails in segment_create(),
  * not as a SIGBUS at the first touch. Sealed against shrinking, growing and further seals.
+ *
+ * A descriptor that came from somewhere else is input, and so is what the file holds: both are
+ * examined before anything is mapped.
  */
 #ifndef WEIR_MEM_SEGMENT_H
 #define WEIR_MEM_SEGMENT_H
@@ -12,7 +15,9 @@
 
 #include "mem/layout.h"
 
-#define SEGMENT_LANES_MAX 2
+#define SEGMENT_LANES_MAX	2
+/* Bytes of a ring. */
+#define SEGMENT_CAPACITY_MAX	(UINT64_C(1) << 40)
 
 struct segment {
 	int fd;
@@ -21,6 +26,8 @@ struct segment {
 	void *front;		/* header and lane controls */
 	size_t front_size;
 	uint8_t *rings[SEGMENT_LANES_MAX];	/* each mapped twice: 2 * capacity bytes */
+	uint64_t device;	/* which file it is */
+	uint64_t inode;
 };
 
 /*
@@ -28,6 +35,18 @@ struct segment {
  * page.
  */
 int segment_create(struct segment *s, uint32_t lanes, uint64_t capacity);
+
+/*
+ * What @fd holds, without mapping it: 0 and the geometry in @ret_segment, which has no descriptor;
+ * -EINVAL: it is no memfd sealed as ours are; -EPROTO: a segment of another layout, page size or
+ * with unknown features; -EBADMSG: damaged.
+ */
+int segment_examine(int fd, struct segment *ret_segment);
+
+/*
+ * The segment that @fd holds. On success @fd belongs to it, otherwise still to the caller.
+ */
+int segment_attach(struct segment *s, int fd);
 
 /* Undo. Harmless on a segment whose creation failed. */
 void segment_destroy(struct segment *s);

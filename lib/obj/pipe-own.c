@@ -18,40 +18,6 @@
 #include "sys/sys.h"
 #include "wait/live.h"
 
-static uint64_t lock_offset(uint32_t lane, enum pipe_role role)
-{
-	return LOCK_OFFSET + 2 * lane + role;
-}
-
-static int take(const struct weir_end *end, struct weir_side *side, uint64_t offset)
-{
-	int fd = end->core->segment.fd;
-	uint64_t self = live_self(), owner;
-	int result = sys_lock(fd, offset);
-
-	if (result < 0)
-		return result == -EAGAIN ? -EBUSY : result;
-	/* order: OWNER acquire, from give(): the positions the last owner left. */
-	owner = load_acquire(&side->owner);
-	if (owner != 0 && owner != self && !live_gone(owner)) {
-		sys_unlock(fd, offset);
-		return -EBUSY;
-	}
-	/*
-	 * relaxed: the word is for those who come when we are gone; the kernel's lock orders the
-	 * rest
-	 */
-	store_relaxed(&side->owner, self);
-	return 0;
-}
-
-static void give(const struct weir_end *end, struct weir_side *side, uint64_t offset)
-{
-	/* order: OWNER release, to take(). */
-	store_release(&side->owner, 0);
-	sys_unlock(end->core->segment.fd, offset);
-}
-
 struct parking pipe_parking(const struct weir_end *end, enum pipe_role role)
 {
 	uint32_t lane = role == ROLE_WRITER ? end->tx_lane : end->rx_lane;
@@ -109,14 +75,14 @@ int pipe_bind_tx(struct weir_end *end)
 	int result;
 
 	*park = pipe_parking(end, ROLE_WRITER);
-	result = take(end, park->mine, lock_offset(end->tx_lane, ROLE_WRITER));
+	result = pipe_core_take(end->core, end->tx_lane, ROLE_WRITER);
 	if (result < 0)
 		return result;
 	park_init(park);
 	tx->lane.lane = lane_of(end, end->tx_lane);
 	result = lane_tx_take_over(&tx->lane);
 	if (result < 0) {
-		give(end, park->mine, lock_offset(end->tx_lane, ROLE_WRITER));
+		pipe_core_give(end->core, end->tx_lane, ROLE_WRITER);
 		return pipe_poison(end, park);
 	}
 	/* relaxed: an old position means a wake-up for nothing, no more */
@@ -144,7 +110,7 @@ int pipe_bind_rx(struct weir_end *end)
 	int result;
 
 	*park = pipe_parking(end, ROLE_READER);
-	result = take(end, park->mine, lock_offset(end->rx_lane, ROLE_READER));
+	result = pipe_core_take(end->core, end->rx_lane, ROLE_READER);
 	if (result < 0)
 		return result;
 	park_init(park);
@@ -158,7 +124,7 @@ int pipe_bind_rx(struct weir_end *end)
 	rx->fencing = REQUEST_FENCE(load_relaxed(&park->mine->requests)) & 1;
 	result = lane_rx_take_over(&rx->lane);
 	if (result < 0) {
-		give(end, park->mine, lock_offset(end->rx_lane, ROLE_READER));
+		pipe_core_give(end->core, end->rx_lane, ROLE_READER);
 		return pipe_poison(end, park);
 	}
 	rx->backlog.window_start = rx->backlog.waited_at = rx->slept_at = rx->lane.head;
@@ -181,7 +147,7 @@ void pipe_release_tx(struct weir_end *end)
 	lane_tx_leave(&tx->lane);
 	/* relaxed: as above */
 	store_relaxed(&tx->side.bound, false);
-	give(end, tx->side.park.mine, lock_offset(end->tx_lane, ROLE_WRITER));
+	pipe_core_give(end->core, end->tx_lane, ROLE_WRITER);
 }
 
 void pipe_release_rx(struct weir_end *end)
@@ -195,7 +161,7 @@ void pipe_release_rx(struct weir_end *end)
 	pipe_rx_forget(end);
 	rx->side.bound = false;
 	pipe_rx_changed(end);
-	give(end, rx->side.park.mine, lock_offset(end->rx_lane, ROLE_READER));
+	pipe_core_give(end->core, end->rx_lane, ROLE_READER);
 }
 
 void pipe_signal_levels(const struct weir_end *end)

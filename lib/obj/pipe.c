@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -19,73 +18,17 @@
 #include "wait/live.h"
 
 #define PIPE_FLAGS	(WEIR_PIPE_ONEWAY | WEIR_PIPE_LATENCY | WEIR_PIPE_THROUGHPUT)
-#define CAPACITY_MAX	(UINT64_C(1) << 40)
 
 /* ---- making ---- */
 
-static int new_eventfd(int *ret_fd)
-{
-	int fd = sys_eventfd();
-
-	if (fd < 0)
-		return fd;
-	*ret_fd = sys_move_high(fd);
-	return 0;
-}
-
-static int open_core_fds(struct pipe_core *core, uint32_t lanes)
-{
-	int result = 0;
-
-	for (uint32_t i = 0; result == 0 && i < 2 * lanes; i++)
-		result = new_eventfd(&core->bells[i]);
-	for (uint32_t i = 0; result == 0 && i < lanes; i++)
-		result = new_eventfd(&core->levels[i]);
-	return result;
-}
-
-static void core_release(struct pipe_core *core)
-{
-	/* order: CORE, the last one out finds what all others did */
-	if (add_seq(&core->references, -1U) != 1)
-		return;
-	for (size_t i = 0; i < ARRAY_LENGTH(core->bells); i++)
-		sys_close(core->bells[i]);
-	for (size_t i = 0; i < ARRAY_LENGTH(core->levels); i++)
-		sys_close(core->levels[i]);
-	segment_destroy(&core->segment);
-	free(core);
-}
-
-static int core_create(uint32_t lanes, uint64_t capacity, struct pipe_core **ret_core)
-{
-	struct pipe_core *core = calloc(1, sizeof(*core));
-	int result;
-
-	if (!core)
-		return -ENOMEM;
-	core->references = 1;
-	memset(core->bells, -1, sizeof(core->bells));
-	memset(core->levels, -1, sizeof(core->levels));
-	result = segment_create(&core->segment, lanes, capacity);
-	if (result == 0)
-		result = open_core_fds(core, lanes);
-	if (result < 0) {
-		core_release(core);
-		return result;
-	}
-	*ret_core = core;
-	return 0;
-}
-
-static void end_free(struct weir_end *end)
+void pipe_end_free(struct weir_end *end)
 {
 	sys_close(end->line);
 	sys_close(end->epoll);
 	if (end->private)
 		sys_unmap(end->private, sizeof(*end->private));
 	if (end->core)
-		core_release(end->core);
+		pipe_core_release(end->core);
 	free(end->taken);
 	free(end->store);
 	free(end);
@@ -106,27 +49,20 @@ static int open_epoll(struct weir_end *end)
 	return result;
 }
 
-/* End @index of a pipe of @core; its line is set by the caller. */
-static int end_create(struct pipe_core *core, int index, uint32_t flags, struct weir_end **ret_end)
+static int create_private(struct weir_end *end)
 {
-	struct weir_end *end = calloc(1, sizeof(*end));
-	bool oneway = flags & WEIR_PIPE_ONEWAY;
 	void *private;
-	int result;
+	int result = sys_map_wiped(sizeof(*end->private), &private);
 
-	if (!end)
-		return -ENOMEM;
-	end->line = end->epoll = -1;
-	result = sys_map_wiped(sizeof(*end->private), &private);
-	if (result < 0) {
-		end_free(end);
-		return result;
-	}
-	add_relaxed(&core->references, 1);	/* relaxed: the caller holds another one */
-	end->core = core;
-	end->private = private;
-	end->flags = flags;
-	end->limit = UINT64_MAX;
+	if (result == 0)
+		end->private = private;
+	return result;
+}
+
+static void set_directions(struct weir_end *end, uint32_t index)
+{
+	bool oneway = end->flags & WEIR_PIPE_ONEWAY;
+
 	/* Lane 0 goes from ends[1] to ends[0], lane 1 the other way. */
 	end->rx_lane = (uint8_t)index;
 	end->tx_lane = (uint8_t)(1 - index);
@@ -134,41 +70,57 @@ static int end_create(struct pipe_core *core, int index, uint32_t flags, struct 
 		end->rx = &end->private->rx;
 	if (!oneway || index == 1)
 		end->tx = &end->private->tx;
+}
+
+int pipe_end_open(struct pipe_core *core, uint32_t index, uint32_t flags, int line,
+		  struct weir_end **ret_end)
+{
+	struct weir_end *end = calloc(1, sizeof(*end));
+	int result;
+
+	if (!end) {
+		sys_close(line);
+		return -ENOMEM;
+	}
+	end->kind = WEIR_KIND_PIPE_END;
+	end->line = sys_move_high(line);
+	end->epoll = -1;
+	end->flags = flags;
+	end->limit = UINT64_MAX;
+	pipe_core_retain(core);
+	end->core = core;
+	result = create_private(end);
+	if (result == 0) {
+		set_directions(end, index);
+		result = end->rx ? open_epoll(end) : 0;
+	}
+	if (result < 0) {
+		pipe_end_free(end);
+		return result;
+	}
 	*ret_end = end;
 	return 0;
 }
 
-static int connect_ends(struct weir_end *ends[2])
+static int create_ends(struct pipe_core *core, uint32_t flags, struct weir_end *ret_ends[2])
 {
-	int fds[2], result = sys_socketpair(fds);
+	struct weir_end *first, *second;
+	int lines[2], result = sys_socketpair(lines);
 
 	if (result < 0)
 		return result;
-	ends[0]->line = sys_move_high(fds[0]);
-	ends[1]->line = sys_move_high(fds[1]);
-	for (int i = 0; result == 0 && i < 2; i++)
-		if (ends[i]->rx)
-			result = open_epoll(ends[i]);
-	return result;
-}
-
-static int create_ends(struct pipe_core *core, uint32_t flags, struct weir_end *ret_ends[2])
-{
-	struct weir_end *ends[2] = { NULL, NULL };
-	int result = end_create(core, 0, flags, &ends[0]);
-
-	if (result == 0)
-		result = end_create(core, 1, flags, &ends[1]);
-	if (result == 0)
-		result = connect_ends(ends);
+	result = pipe_end_open(core, 0, flags, lines[0], &first);
 	if (result < 0) {
-		for (int i = 0; i < 2; i++)
-			if (ends[i])
-				end_free(ends[i]);
+		sys_close(lines[1]);
 		return result;
 	}
-	ret_ends[0] = ends[0];
-	ret_ends[1] = ends[1];
+	result = pipe_end_open(core, 1, flags, lines[1], &second);
+	if (result < 0) {
+		pipe_end_free(first);
+		return result;
+	}
+	ret_ends[0] = first;
+	ret_ends[1] = second;
 	return 0;
 }
 
@@ -183,12 +135,17 @@ static uint64_t round_capacity(uint64_t capacity)
 	return rounded;
 }
 
-static int check_options(const struct weir_pipe_options *o)
+bool pipe_flags_valid(uint32_t flags)
 {
 	uint32_t both = WEIR_PIPE_LATENCY | WEIR_PIPE_THROUGHPUT;
 
-	if (o->size != sizeof(*o) || (o->flags & ~PIPE_FLAGS) || (o->flags & both) == both ||
-	    o->reserved != 0 || o->capacity > CAPACITY_MAX)
+	return !(flags & ~PIPE_FLAGS) && (flags & both) != both;
+}
+
+static int check_options(const struct weir_pipe_options *o)
+{
+	if (o->size != sizeof(*o) || !pipe_flags_valid(o->flags) || o->reserved != 0 ||
+	    o->capacity > SEGMENT_CAPACITY_MAX)
 		return -EINVAL;
 	return 0;
 }
@@ -206,12 +163,12 @@ int weir_pipe(struct weir_end *ret_ends[2], const struct weir_pipe_options *opti
 	result = check_options(options);
 	if (result < 0)
 		return result;
-	result = core_create(options->flags & WEIR_PIPE_ONEWAY ? 1 : 2,
-			     round_capacity(options->capacity), &core);
+	result = pipe_core_create(options->flags & WEIR_PIPE_ONEWAY ? 1 : 2,
+				  round_capacity(options->capacity), &core);
 	if (result < 0)
 		return result;
 	result = create_ends(core, options->flags, ret_ends);
-	core_release(core);
+	pipe_core_release(core);
 	return result;
 }
 
@@ -370,5 +327,5 @@ void weir_pipe_close(struct weir_end *end)
 		announce_close(end, ROLE_WRITER);
 	if (end->rx)
 		announce_close(end, ROLE_READER);
-	end_free(end);
+	pipe_end_free(end);
 }

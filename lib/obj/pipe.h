@@ -13,6 +13,7 @@
 #include "ring/piece.h"
 #include "wait/park.h"
 #include "wait/turn.h"
+#include "weir/handle.h"
 #include "weir/pipe.h"
 
 enum pipe_role {
@@ -20,10 +21,13 @@ enum pipe_role {
 	ROLE_READER
 };
 
-/* What both ends of a process use; goes with the last of them. */
+/* What all ends of a pipe in a process use; goes with the last of them. See pipe-core.c. */
 struct pipe_core {
 	struct segment segment;
+	struct pipe_core *next;	/* of all in this process */
 	uint32_t references;
+	/* which process of our line of forks uses that side: lane * 2 + role; 0: none */
+	uint32_t holders[2 * SEGMENT_LANES_MAX];
 	/* eventfds that wake deep sleepers: lane * 2 + role */
 	int bells[2 * SEGMENT_LANES_MAX];
 	/* eventfds behind the exported descriptors, by lane */
@@ -100,6 +104,7 @@ struct taken {
 #define TAKEN_RELEASED UINT64_C(1)
 
 struct weir_end {
+	uint32_t kind;		/* WEIR_KIND_PIPE_END */
 	struct pipe_core *core;
 	struct pipe_private *private;
 	struct pipe_tx *tx;	/* in private; NULL: this end does not send */
@@ -116,6 +121,28 @@ struct weir_end {
 	uint64_t store_room;
 	uint64_t limit;		/* larger messages are refused */
 };
+
+/* A new segment, its bells and levels; and one reference. */
+int pipe_core_create(uint32_t lanes, uint64_t capacity, struct pipe_core **ret_core);
+/*
+ * The same from descriptors that came from elsewhere, or the one that is here already. Those of
+ * @memfd and @events, bells before levels, that are used up are -1 then, also after an error.
+ */
+int pipe_core_attach(uint32_t lanes, int *memfd, int *events, struct pipe_core **ret_core);
+void pipe_core_retain(struct pipe_core *core);
+void pipe_core_release(struct pipe_core *core);
+/* The side is used by nobody else in this process, and owned by it: 0, -EBUSY, ... */
+int pipe_core_take(struct pipe_core *core, uint32_t lane, enum pipe_role role);
+void pipe_core_give(struct pipe_core *core, uint32_t lane, enum pipe_role role);
+/* Close a descriptor that may be one of a segment's file, and keep the locks on that. */
+void pipe_core_close_fd(int fd);
+
+/* End @index of a pipe of @core. Takes @line, also when it fails. */
+int pipe_end_open(struct pipe_core *core, uint32_t index, uint32_t flags, int line,
+		  struct weir_end **ret_end);
+void pipe_end_free(struct weir_end *end);
+/* Whether @flags can be those of a pipe's options. */
+bool pipe_flags_valid(uint32_t flags);
 
 /* This thread has sent on a pipe, any pipe, since it last received: it is in a conversation. */
 extern _Thread_local bool pipe_conversing __attribute__((tls_model("initial-exec")));

@@ -5,16 +5,21 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
 #include "base/cc.h"
 #include "base/clock.h"
+#include "sys/raw.h"
 #include "weir/base.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -23,38 +28,20 @@
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
+#ifndef PIDFD_GET_PID_NAMESPACE
+#define PIDFD_GET_PID_NAMESPACE _IO(0xff, 5)
+#endif
+/* Of the file system that process descriptors are in, from Linux 6.9 on. */
+#define PIDFS_MAGIC 0x50494446
 
 /*
  * Programs expect the descriptors that they open to be small numbers, and close those they don't
  * know.
  */
 #define HIGH_FD 512
+/* Never in the place of a standard stream that was closed. */
+#define LOW_FD 3
 #define ALLOCATE_STEP (UINT64_C(2) << 20)
-
-int (*sys_fault)(enum sys_call call);
-
-static int fault(enum sys_call call)
-{
-	return unlikely(sys_fault) ? sys_fault(call) : 0;
-}
-
-/*
- * The library leaves errno as it found it; every call goes through here. syscall(2) is no
- * cancellation point, which the wrappers of the C library would be.
- */
-static long raw(enum sys_call which, long number, long a, long b, long c, long d, long e, long f)
-{
-	int saved = errno;
-	long result = fault(which);
-
-	if (result < 0)
-		return result;
-	result = syscall(number, a, b, c, d, e, f);
-	if (result < 0)
-		result = -errno;
-	errno = saved;
-	return result;
-}
 
 int sys_memfd(const char *name)
 {
@@ -102,6 +89,21 @@ int sys_seal(int fd)
 {
 	return raw(SYS_CALL_SEAL, SYS_fcntl, fd, F_ADD_SEALS,
 		   F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL, 0, 0, 0);
+}
+
+int sys_get_seals(int fd)
+{
+	return raw(SYS_CALL_GET_SEALS, SYS_fcntl, fd, F_GET_SEALS, 0, 0, 0, 0);
+}
+
+int sys_stat(int fd, struct stat *ret_stat)
+{
+	return raw(SYS_CALL_STAT, SYS_fstat, fd, (long)ret_stat, 0, 0, 0, 0);
+}
+
+int sys_pread(int fd, void *buffer, size_t size, uint64_t offset)
+{
+	return raw(SYS_CALL_PREAD, SYS_pread64, fd, (long)buffer, (long)size, (long)offset, 0, 0);
 }
 
 static int map(void *at, size_t size, int protection, int flags, int fd, uint64_t offset,
@@ -153,6 +155,20 @@ int sys_map_wiped(size_t size, void **ret_address)
 	return 0;
 }
 
+void *sys_wiped_once(void **slot, size_t size)
+{
+	/* order: WIPED acquire, from the exchange below in another thread. */
+	void *there = load_acquire(slot), *made, *nothing = NULL;
+
+	if (there || sys_map_wiped(size, &made) < 0)
+		return there;
+	/* order: WIPED, the one who is first */
+	if (cas_seq(slot, &nothing, made))
+		return made;
+	sys_unmap(made, size);
+	return nothing;
+}
+
 void sys_unmap(void *address, size_t size)
 {
 	int saved = errno;
@@ -192,6 +208,34 @@ int sys_move_high(int fd)
 		return fd;
 	sys_close(fd);
 	return high;
+}
+
+int sys_dup(int fd)
+{
+	int high = raw(SYS_CALL_DUP, SYS_fcntl, fd, F_DUPFD_CLOEXEC, HIGH_FD, 0, 0, 0);
+
+	if (high >= 0)
+		return high;
+	return raw(SYS_CALL_DUP, SYS_fcntl, fd, F_DUPFD_CLOEXEC, LOW_FD, 0, 0, 0);
+}
+
+int sys_dup_inheritable(int fd)
+{
+	int high = raw(SYS_CALL_DUP, SYS_fcntl, fd, F_DUPFD, HIGH_FD, 0, 0, 0);
+
+	if (high >= 0)
+		return high;
+	return raw(SYS_CALL_DUP, SYS_fcntl, fd, F_DUPFD, LOW_FD, 0, 0, 0);
+}
+
+int sys_get_fd_flags(int fd)
+{
+	return raw(SYS_CALL_GET_FLAGS, SYS_fcntl, fd, F_GETFD, 0, 0, 0, 0);
+}
+
+int sys_get_file_flags(int fd)
+{
+	return raw(SYS_CALL_GET_FLAGS, SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);
 }
 
 void sys_close(int fd)
@@ -255,6 +299,31 @@ bool sys_event_clear(int fd)
 	return raw(SYS_CALL_EVENT_READ, SYS_read, fd, (long)&count, sizeof(count), 0, 0, 0) > 0;
 }
 
+int sys_check_event(int fd)
+{
+	uint64_t nothing = 0;
+	struct stat file;
+	int result = sys_stat(fd, &file);
+
+	if (result < 0)
+		return result;
+	/* Event descriptors and their like have no type; from no other file anything is read. */
+	if ((file.st_mode & S_IFMT) != 0)
+		return -EINVAL;
+	result = sys_get_file_flags(fd);
+	if (result < 0)
+		return result;
+	if (!(result & O_NONBLOCK))
+		return -EINVAL;
+	/* Half a counter cannot be read; a timer refuses that too, but cannot be written. */
+	result = raw(SYS_CALL_EVENT_READ, SYS_read, fd, (long)&nothing, sizeof(nothing) / 2, 0, 0,
+		     0);
+	if (result != -EINVAL)
+		return result < 0 && result != -EAGAIN ? result : -EINVAL;
+	result = raw(SYS_CALL_EVENT_WRITE, SYS_write, fd, (long)&nothing, sizeof(nothing), 0, 0, 0);
+	return result < 0 ? result : result == sizeof(nothing) ? 0 : -EINVAL;
+}
+
 static int lock(int fd, uint64_t offset, short type)
 {
 	struct flock range = {
@@ -294,4 +363,52 @@ int sys_read_file(const char *path, char *buffer, size_t size)
 int sys_pidfd(int32_t pid)
 {
 	return raw(SYS_CALL_PIDFD, SYS_pidfd_open, pid, 0, 0, 0, 0, 0);
+}
+
+int sys_pidfd_number(int pidfd, uint64_t *ret_number)
+{
+	struct statfs system;
+	struct stat file;
+	int result = raw(SYS_CALL_STATFS, SYS_fstatfs, pidfd, (long)&system, 0, 0, 0, 0);
+
+	if (result < 0)
+		return result;
+	if (system.f_type != PIDFS_MAGIC)
+		return -EOPNOTSUPP;
+	result = sys_stat(pidfd, &file);
+	if (result == 0)
+		*ret_number = file.st_ino;
+	return result;
+}
+
+int sys_pid_namespace(int pidfd, uint64_t *ret_number)
+{
+	struct stat file;
+	int fd = raw(SYS_CALL_NAMESPACE, SYS_ioctl, pidfd, PIDFD_GET_PID_NAMESPACE, 0, 0, 0, 0);
+	int result;
+
+	/* That is from Linux 6.11 on; /proc may be absent. */
+	if (fd < 0)
+		fd = raw(SYS_CALL_OPEN, SYS_openat, AT_FDCWD, (long)"/proc/self/ns/pid",
+			 O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	if (fd < 0)
+		return fd;
+	result = sys_stat(fd, &file);
+	if (result == 0)
+		*ret_number = file.st_ino;
+	sys_close(fd);
+	return result;
+}
+
+int sys_proc_self(int32_t *ret_pid)
+{
+	char text[16];
+	int size = raw(SYS_CALL_READLINK, SYS_readlinkat, AT_FDCWD, (long)"/proc/self", (long)text,
+		       sizeof(text) - 1, 0, 0);
+
+	if (size < 0)
+		return size;
+	text[size] = '\0';
+	*ret_pid = (int32_t)strtol(text, NULL, 10);
+	return 0;
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 enum sys_call {
 	SYS_CALL_MEMFD,
@@ -35,6 +36,16 @@ enum sys_call {
 	SYS_CALL_PIDFD,
 	SYS_CALL_OPEN,
 	SYS_CALL_READ,
+	SYS_CALL_STAT,
+	SYS_CALL_STATFS,
+	SYS_CALL_READLINK,
+	SYS_CALL_PREAD,
+	SYS_CALL_GET_SEALS,
+	SYS_CALL_GET_FLAGS,
+	SYS_CALL_NAMESPACE,
+	SYS_CALL_SOCKET_OPTION,
+	SYS_CALL_SENDMSG,
+	SYS_CALL_RECVMSG,
 	SYS_CALL_COUNT
 };
 
@@ -51,12 +62,18 @@ int sys_truncate(int fd, uint64_t size);
 int sys_allocate(int fd, uint64_t size);
 /* No shrinking, no growing, no further seals. */
 int sys_seal(int fd);
+/* -EINVAL where @fd is a file that has no seals. */
+int sys_get_seals(int fd);
+int sys_stat(int fd, struct stat *ret_stat);
+int sys_pread(int fd, void *buffer, size_t size, uint64_t offset);
 
 /* Address space without memory, for sys_map_at(). */
 int sys_reserve(size_t size, void **ret_address);
 int sys_map_at(void *address, size_t size, int fd, uint64_t offset, bool populate);
 /* Private zeroed pages that a forked child sees as zeroes again. */
 int sys_map_wiped(size_t size, void **ret_address);
+/* The same, made by whoever needs it first and never freed; NULL where there is no room. */
+void *sys_wiped_once(void **slot, size_t size);
 void sys_unmap(void *address, size_t size);
 
 /* Counter at 0, CLOEXEC, O_NONBLOCK. */
@@ -70,6 +87,12 @@ int sys_epoll_add(int epoll, int fd, uint32_t events);
  * room.
  */
 int sys_move_high(int fd);
+/* A copy of @fd, high where there is room: close-on-exec, or inherited by exec. */
+int sys_dup(int fd);
+int sys_dup_inheritable(int fd);
+/* FD_CLOEXEC or 0; O_NONBLOCK and the others. */
+int sys_get_fd_flags(int fd);
+int sys_get_file_flags(int fd);
 void sys_close(int fd);
 
 /*
@@ -85,6 +108,31 @@ int sys_poll(struct pollfd *fds, size_t count, int64_t deadline);
 void sys_event_set(int fd);
 /* Take the signal of an eventfd; whether there was one. */
 bool sys_event_clear(int fd);
+/*
+ * 0 if @fd is an eventfd that does not block, otherwise -EINVAL or what the kernel said. Leaves an
+ * eventfd as it is, and takes nothing out of anything else.
+ */
+int sys_check_event(int fd);
+
+/*
+ * Sockets
+ */
+
+/* As many as the kernel passes in one message. */
+#define SYS_FDS_MAX	253
+
+/* What came with a message besides its bytes. All descriptors are close-on-exec. */
+struct sys_received {
+	size_t count;
+	int fds[SYS_FDS_MAX];
+	bool cut;	/* there was more of it than there was room for */
+};
+
+/* 0 if @fd is an AF_UNIX socket, and its type; otherwise -ENOTSOCK, -EINVAL, ... */
+int sys_unix_type(int fd, int *ret_type);
+/* Without waiting and without SIGPIPE, whatever the mode of the socket; how many bytes. */
+int sys_send_fds(int socket, const void *data, size_t size, const int *fds, size_t count);
+int sys_recv_fds(int socket, void *data, size_t size, struct sys_received *ret_received);
 
 /*
  * A lock on byte @offset of @fd, held by this process until it unlocks, closes any descriptor of
@@ -98,5 +146,14 @@ int sys_read_file(const char *path, char *buffer, size_t size);
 
 /* A descriptor of process @pid that becomes readable when it has ended; -ESRCH. */
 int sys_pidfd(int32_t pid);
+/*
+ * A number that no other process of this machine ever has, from a descriptor of a process;
+ * -EOPNOTSUPP before Linux 6.9.
+ */
+int sys_pidfd_number(int pidfd, uint64_t *ret_number);
+/* The number of the PID namespace that this process, of @pidfd, is in. */
+int sys_pid_namespace(int pidfd, uint64_t *ret_number);
+/* The number of this process in /proc, which may be that of another PID namespace. */
+int sys_proc_self(int32_t *ret_pid);
 
 #endif

@@ -26,13 +26,24 @@ static const char *field(const char *text, int index)
 	return text;
 }
 
-/* In clock ticks since boot; 0 where /proc does not tell. */
+/*
+ * Where the lower half of a name comes from: never compared with one of the other kind. 0 says
+ * that there is nothing to compare.
+ */
+#define FROM_KERNEL	(UINT32_C(1) << 31)
+#define NUMBER_MASK	(FROM_KERNEL - 1)
+
+/* Since boot, in clock ticks; 0 where /proc does not tell. */
 static uint32_t start_time(int32_t pid)
 {
 	char path[32], text[1024];
 	const char *at;
+	int32_t self;
 	int size;
 
+	/* A /proc of another PID namespace has somebody else under that number. */
+	if (sys_proc_self(&self) < 0 || self != getpid())
+		return 0;
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	size = sys_read_file(path, text, sizeof(text) - 1);
 	if (size <= 0)
@@ -40,22 +51,70 @@ static uint32_t start_time(int32_t pid)
 	text[size] = '\0';
 	at = strrchr(text, ')');
 	at = at ? field(at + 2, START_TIME_FIELD) : NULL;
-	return at ? (uint32_t)strtoull(at, NULL, 10) : 0;
+	return at ? (uint32_t)strtoull(at, NULL, 10) & NUMBER_MASK : 0;
 }
 
-uint64_t live_self(void)
+/* What tells @pid, of which @pidfd is, from others with its number. */
+static uint32_t which_one(int32_t pid, int pidfd)
 {
-	/* Of the last process that asked: a forked child finds its parent's and looks again. */
-	static uint64_t cached;
-	int32_t pid = getpid();
-	/* relaxed: the word is whole in itself, and whoever finds it old makes the same one anew */
-	uint64_t self = load_relaxed(&cached);
+	uint64_t number;
 
-	if ((int32_t)(self >> 32) != pid) {
-		self = (uint64_t)(uint32_t)pid << 32 | start_time(pid);
-		store_relaxed(&cached, self);	/* relaxed: as above */
+	if (pidfd >= 0 && sys_pidfd_number(pidfd, &number) == 0)
+		return ((uint32_t)number & NUMBER_MASK) | FROM_KERNEL;
+	return start_time(pid);
+}
+
+static struct live_name look_at_self(void)
+{
+	int32_t pid = getpid();
+	int pidfd = sys_pidfd(pid);
+	struct live_name name = {
+		.process = (uint64_t)(uint32_t)pid << 32 | which_one(pid, pidfd),
+	};
+
+	if (sys_pid_namespace(pidfd, &name.space) < 0)
+		name.space = 0;
+	sys_close(pidfd);
+	return name;
+}
+
+struct live_name live_self(void)
+{
+	/*
+	 * In memory that a forked child finds zeroed: in a PID namespace of its own it may have
+	 * the number of its parent.
+	 */
+	static void *page;
+	struct live_name *cached = sys_wiped_once(&page, sizeof(*cached)), self;
+
+	if (cached) {
+		/* order: SELF acquire, from the store below in another thread. */
+		self.process = load_acquire(&cached->process);
+		/* A child that shares our memory is not us either. */
+		if ((int32_t)(self.process >> 32) == getpid()) {
+			/* relaxed: stored before the other */
+			self.space = load_relaxed(&cached->space);
+			return self;
+		}
+	}
+	self = look_at_self();
+	/* What could not be told now, perhaps for want of descriptors, is asked again. */
+	if (cached && self.space != 0 && (uint32_t)self.process != 0) {
+		/* relaxed: all threads store the same; the next makes it known */
+		store_relaxed(&cached->space, self.space);
+		/* order: SELF release, to the load above. */
+		store_release(&cached->process, self.process);
 	}
 	return self;
+}
+
+bool live_is_self(struct live_name name)
+{
+	struct live_name self = live_self();
+
+	/* The number alone could be another namespace's. */
+	return name.process == self.process && name.space == self.space &&
+	       (name.space != 0 || ((uint32_t)name.process & FROM_KERNEL));
 }
 
 static bool has_ended(int pidfd)
@@ -65,22 +124,26 @@ static bool has_ended(int pidfd)
 	return sys_poll(&p, 1, 0) > 0;
 }
 
-bool live_gone(uint64_t identity)
+bool live_gone(struct live_name name)
 {
-	int32_t pid = (int32_t)(identity >> 32);
-	uint32_t started = (uint32_t)identity, now_there;
+	int32_t pid = (int32_t)(name.process >> 32);
+	uint32_t meant = (uint32_t)name.process, now_there;
 	bool gone;
 	int pidfd;
 
 	/* Shared memory says who: anything may stand there. */
 	if (pid <= 0)
 		return true;
+	if (name.space == 0 || name.space != live_self().space)
+		return false;
 	pidfd = sys_pidfd(pid);
 	if (pidfd < 0)
 		return pidfd == -ESRCH;
 	/* With the descriptor open, the number means one process: is it the one that was meant? */
-	now_there = start_time(pid);
-	gone = has_ended(pidfd) || (started && now_there && started != now_there);
+	now_there = which_one(pid, pidfd);
+	gone = has_ended(pidfd) ||
+	       (meant && now_there && ((meant ^ now_there) & FROM_KERNEL) == 0 &&
+		meant != now_there);
 	sys_close(pidfd);
 	return gone;
 }

@@ -2,8 +2,11 @@
 /*
  * Who is alive. Death is known from the kernel, never guessed from time.
  *
- * A process is named by its number and the low 32 bits of its start time: the number alone is used
- * again. Within one PID namespace.
+ * A process is named by two words. The first has its number and 32 bits that tell it from others
+ * which had the number before: from the kernel's own count of processes, or where that is not to
+ * be had, from its start time. The second says in which PID namespace the number means that
+ * process, 0 where nobody can tell. In another namespace the name says nothing: its process is
+ * never taken for dead.
  */
 #ifndef WEIR_WAIT_LIVE_H
 #define WEIR_WAIT_LIVE_H
@@ -11,11 +14,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* This process; never 0. */
-uint64_t live_self(void);
+struct live_name {
+	uint64_t process;	/* number << 32 | which of those that had it; 0 is nobody */
+	uint64_t space;
+};
 
-/* Whether the process named @identity has certainly ended; a zombie has. */
-bool live_gone(uint64_t identity);
+/* This process; never 0. */
+struct live_name live_self(void);
+
+/* Whether @name is certainly this process, or one that it was before execve(). */
+bool live_is_self(struct live_name name);
+
+/* Whether the process @name has certainly ended; a zombie has. */
+bool live_gone(struct live_name name);
 
 /* Whether all copies of the other end are closed or dead: @line is our end of the line. */
 bool live_hung_up(int line);

@@ -214,8 +214,13 @@ void park_watch_owner(struct parking *p)
 
 bool park_owner_gone(const struct parking *p)
 {
-	/* relaxed: a name; what its bearer did is in the lane if it has ended */
-	return live_gone(load_relaxed(&p->peer->owner));
+	struct live_name name;
+
+	/* order: OWNER acquire, from put_name() */
+	name.process = load_acquire(&p->peer->owner);
+	name.space = load_acquire(&p->peer->owner_space);	/* order: OWNER acquire */
+	/* relaxed: behind the other two; a name that is just changing is not that of the dead */
+	return load_relaxed(&p->peer->owner) == name.process && live_gone(name);
 }
 
 /* 1: it has come; 0: the owner lives, or does not matter; -EOWNERDEAD. */

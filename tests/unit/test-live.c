@@ -13,6 +13,17 @@
 #include "sys/sys.h"
 #include "wait/live.h"
 
+static bool same(struct live_name a, struct live_name b)
+{
+	return a.process == b.process && a.space == b.space;
+}
+
+static struct live_name other(struct live_name name, uint64_t process)
+{
+	name.process = process;
+	return name;
+}
+
 static int sleep_long(void *arg)
 {
 	(void)arg;
@@ -22,23 +33,27 @@ static int sleep_long(void *arg)
 }
 
 /* The name by which others know a child, told by itself. */
-static uint64_t *told;
+static struct live_name *told;
 
 static int tell_and_sleep(void *arg)
 {
-	store_release(told, live_self());
+	struct live_name self = live_self();
+
+	told->space = self.space;
+	store_release(&told->process, self.process);
 	return sleep_long(arg);
 }
 
-static struct child start_teller(uint64_t *ret_identity)
+static struct child start_teller(struct live_name *ret_name)
 {
 	struct child child;
 	int64_t deadline = soon();
 
 	told = shared_alloc(sizeof(*told));
 	child = child_start(tell_and_sleep, NULL);
-	while ((*ret_identity = load_acquire(told)) == 0)
+	while ((ret_name->process = load_acquire(&told->process)) == 0)
 		ck_assert(test_now() < deadline);
+	ret_name->space = told->space;
 	return child;
 }
 
@@ -54,23 +69,26 @@ static void make_zombie(const struct child *child)
 
 START_TEST(self_is_the_same_each_time_and_not_0)
 {
-	uint64_t self = live_self();
+	struct live_name self = live_self();
 
-	ck_assert(self != 0);
-	ck_assert_uint_eq(live_self(), self);
-	ck_assert_int_eq((int32_t)(self >> 32), getpid());
-	/* The start time, which /proc tells here. */
-	ck_assert((uint32_t)self != 0);
+	ck_assert(same(live_self(), self));
+	ck_assert(live_is_self(self));
+	ck_assert_int_eq((int32_t)(self.process >> 32), getpid());
+	/* Which the kernel or /proc tells here. */
+	ck_assert((uint32_t)self.process != 0);
+	ck_assert(self.space != 0);
 }
 END_TEST
 
 static int has_another_self(void *arg)
 {
-	uint64_t parent = *(uint64_t *)arg, self = live_self();
+	struct live_name parent = *(struct live_name *)arg, self = live_self();
 
-	child_check(self != parent);
-	child_check((pid_t)(self >> 32) == getpid());
-	child_check(live_self() == self);
+	child_check(self.process != parent.process);
+	child_check(self.space == parent.space);
+	child_check(!live_is_self(parent));
+	child_check((pid_t)(self.process >> 32) == getpid());
+	child_check(same(live_self(), self));
 	child_check(!live_gone(parent));
 	child_check(!live_gone(self));
 	return 0;
@@ -78,17 +96,17 @@ static int has_another_self(void *arg)
 
 START_TEST(child_has_a_self_of_its_own)
 {
-	uint64_t self = live_self();
+	struct live_name self = live_self();
 	struct child child = child_start(has_another_self, &self);
 
 	child_join_ok(&child);
-	ck_assert_uint_eq(live_self(), self);
+	ck_assert(same(live_self(), self));
 }
 END_TEST
 
 START_TEST(name_with_blanks_and_parentheses_does_not_confuse)
 {
-	uint64_t self = live_self();
+	struct live_name self = live_self();
 
 	ck_assert_int_eq(prctl(PR_SET_NAME, ") R 1 (2) 3"), 0);
 	ck_assert(!live_gone(self));
@@ -102,7 +120,7 @@ END_TEST
 
 START_TEST(running_process_is_not_gone)
 {
-	uint64_t identity;
+	struct live_name identity;
 	struct child child = start_teller(&identity);
 
 	ck_assert(!live_gone(live_self()));
@@ -116,7 +134,7 @@ END_TEST
 
 START_TEST(zombie_is_gone)
 {
-	uint64_t identity;
+	struct live_name identity;
 	struct child child = start_teller(&identity);
 
 	make_zombie(&child);
@@ -127,7 +145,7 @@ END_TEST
 
 START_TEST(reaped_process_is_gone)
 {
-	uint64_t identity;
+	struct live_name identity;
 	struct child child = start_teller(&identity);
 
 	child_kill(&child);
@@ -137,13 +155,16 @@ END_TEST
 
 START_TEST(number_used_again_is_another_process)
 {
-	uint64_t self = live_self();
+	struct live_name self = live_self();
 
 	/* Our number, at another time. */
-	ck_assert(live_gone(self - 1));
-	ck_assert(live_gone(self + 1));
-	/* No time is known: the number has to do. */
-	ck_assert(!live_gone(self & ~UINT64_C(0xffffffff)));
+	ck_assert(live_gone(other(self, self.process - 1)));
+	ck_assert(live_gone(other(self, self.process + 1)));
+	ck_assert(!live_is_self(other(self, self.process + 1)));
+	/* Nothing else is known: the number has to do. */
+	ck_assert(!live_gone(other(self, self.process & ~UINT64_C(0xffffffff))));
+	/* That comes from somewhere else, and cannot be compared. */
+	ck_assert(!live_gone(other(self, self.process ^ (UINT64_C(1) << 31))));
 }
 END_TEST
 
@@ -154,7 +175,8 @@ START_TEST(what_is_no_name_is_gone)
 	};
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
-		ck_assert_msg(live_gone(none[i]), "%#lx", (unsigned long)none[i]);
+		ck_assert_msg(live_gone(other(live_self(), none[i])), "%#lx",
+			      (unsigned long)none[i]);
 }
 END_TEST
 
@@ -194,7 +216,7 @@ END_TEST
 START_TEST(questions_leave_errno_and_nothing_behind)
 {
 	struct resources before = resources_begin();
-	uint64_t identity;
+	struct live_name identity;
 	struct child child = start_teller(&identity);
 
 	child_kill(&child);
@@ -202,7 +224,8 @@ START_TEST(questions_leave_errno_and_nothing_behind)
 	live_self();
 	live_gone(live_self());
 	live_gone(identity);
-	live_gone(0);
+	live_gone((struct live_name){ 0, 0 });
+	live_is_self(identity);
 	live_hung_up(-1);
 	ck_assert_int_eq(errno, 4711);
 	resources_check(&before);

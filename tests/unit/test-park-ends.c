@@ -153,7 +153,7 @@ END_TEST
 
 static int be_owner(void *arg)
 {
-	store_release((uint64_t *)arg, live_self());
+	store_release((uint64_t *)arg, live_self().process);
 	for (;;)
 		pause();
 	return 0;
