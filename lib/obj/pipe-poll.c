@@ -124,6 +124,13 @@ static int ready(struct poll *p, uint32_t *ret_events)
 	return p->wanted & (WEIR_IN | WEIR_OUT) ? 0 : park_ended(park);
 }
 
+/* Half a message, the rest of which cannot come any more: a receive would say so. */
+static bool half_is_lost(const struct poll *p)
+{
+	return (p->wanted & WEIR_IN) && pipe_rx_view(p->rx) == PIECE_HALF &&
+	       park_owner_gone(&p->rx->side.park) && pipe_rx_view(p->rx) == PIECE_HALF;
+}
+
 static int spin(struct poll *p, int64_t deadline, uint32_t *ret_events)
 {
 	int64_t until = clock_cap(deadline, clock_now(), PARK_SPIN_NS);
@@ -161,6 +168,10 @@ static int sleep_until_ready(struct poll *p, uint32_t flags, int64_t deadline, u
 		result = ready(p, ret_events);
 		if (result != 0)
 			return result;
+		if (half_is_lost(p)) {
+			*ret_events = WEIR_IN;
+			return 1;
+		}
 		if (closing(p))
 			return -ESHUTDOWN;
 		if (slept < 0 && (slept != -EINTR || (flags & WEIR_INTR)))
@@ -222,6 +233,9 @@ static int poll_with_tx(struct poll *p, uint32_t flags, int64_t deadline, uint32
 
 	if (!(p->wanted & WEIR_OUT) && p->rx)
 		return poll_end(p, flags, deadline, ret_events);
+	/* relaxed: it is ours or it is not */
+	if (load_relaxed(&tx->claimant) == pipe_thread())
+		return -EBUSY;
 	result = turn_take(&tx->side.turn, flags, deadline, &locked);
 	if (result < 0)
 		return result;

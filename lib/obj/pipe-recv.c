@@ -205,12 +205,11 @@ int pipe_rx_done_with(struct weir_end *end, int result)
 	return result;
 }
 
-bool pipe_rx_ready(const struct pipe_rx *rx)
+enum piece_view pipe_rx_view(const struct pipe_rx *rx)
 {
 	const struct large *large = &rx->large;
 
-	return piece_look(&rx->lane, large->mode != LARGE_NONE, large->mode == LARGE_DROPPED) >=
-	       PIECE_STUFFED;
+	return piece_look(&rx->lane, large->mode != LARGE_NONE, large->mode == LARGE_DROPPED);
 }
 
 static bool something_is_there(void *arg)

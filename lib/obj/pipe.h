@@ -206,8 +206,13 @@ int pipe_rx_large(struct weir_end *end, uint64_t header, struct parts *to, uint6
 		  uint32_t flags, int64_t deadline, size_t *ret_size);
 /* There is to be no more of it. */
 void pipe_rx_forget(struct weir_end *end);
+/* What a receive would find. */
+enum piece_view pipe_rx_view(const struct pipe_rx *rx);
 /* Whether a receive would not return -EAGAIN, or must be called to make room. */
-bool pipe_rx_ready(const struct pipe_rx *rx);
+static inline bool pipe_rx_ready(const struct pipe_rx *rx)
+{
+	return pipe_rx_view(rx) >= PIECE_STUFFED;
+}
 
 /* Have room in the ledger for one more message: 0 or -ENOMEM. */
 int pipe_taken_reserve(struct weir_end *end);
