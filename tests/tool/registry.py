@@ -10,7 +10,7 @@ import sys
 from tool import Tap, run
 
 # Not for users.
-HIDDEN = {"selftest"}
+HIDDEN = {"selftest", "selftest-zc"}
 
 
 def read(*path):

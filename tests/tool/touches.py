@@ -7,7 +7,7 @@ from tool import FEW, SHORT, Tap, measure
 
 
 def touches(tap):
-    done = measure("--mechanism", "weir-pipe,pipe", "--workload", "stream,rtt", "--size",
+    done = measure("--mechanism", "weir-pipe,weir-pipe-zc,pipe", "--workload", "stream,rtt", "--size",
                    "61,4K", "--touch", "full,wide,line,none", *FEW)
     tap.result("each touch keeps every message whole",
                [p for result in done["results"] for p in sense(result)])

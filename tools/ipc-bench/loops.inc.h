@@ -6,7 +6,15 @@
  *	static inline int port_recv(struct port *port, void *message);
  *
  * which move one message of port->size bytes, wait as port->wait says, and return 0 or a negative
- * errno. It gets LOOPS, which initialises a struct loops. A template, because a message can take
+ * errno; or, with LOOPS_IN_PLACE defined, for messages that are written and read where they lie,
+ *
+ *	static inline int port_claim(struct port *port, void **ret_message);
+ *	static inline int port_commit(struct port *port);
+ *	static inline void port_abort(struct port *port);
+ *	static inline int port_take(struct port *port, const void **ret_message);
+ *	static inline int port_release(struct port *port, const void *message);
+ *
+ * It gets LOOPS, which initialises a struct loops. A template, because a message can take
  * as little as 5 ns: a call through a pointer, a clock read or a shared counter per message would
  * be most of it. With LOOPS_BATCH defined, also the functions that loops-batch.inc.h names.
  *
@@ -29,14 +37,102 @@
 /* The outermost functions of the template: everything that is called in them is inlined. */
 #define LOOP static __attribute__((flatten)) int
 
+/*
+ * A message on its way: msg_out() says where to write it and msg_put() sends it, or msg_undo() does
+ * not; msg_get() receives one and msg_over() is called when it has been read.
+ */
+#ifdef LOOPS_IN_PLACE
+static ALWAYS_INLINE int msg_out(struct worker *w, void **ret_message)
+{
+	return port_claim(&w->port, ret_message);
+}
+
+static ALWAYS_INLINE int msg_put(struct worker *w)
+{
+	return port_commit(&w->port);
+}
+
+static ALWAYS_INLINE void msg_undo(struct worker *w)
+{
+	port_abort(&w->port);
+}
+
+static ALWAYS_INLINE int msg_get(struct worker *w, const void **ret_message)
+{
+	return port_take(&w->port, ret_message);
+}
+
+static ALWAYS_INLINE int msg_over(struct worker *w, const void *message)
+{
+	return port_release(&w->port, message);
+}
+#else
+static ALWAYS_INLINE int msg_out(struct worker *w, void **ret_message)
+{
+	*ret_message = w->out;
+	return 0;
+}
+
+static ALWAYS_INLINE int msg_put(struct worker *w)
+{
+	return port_send(&w->port, w->out);
+}
+
+static ALWAYS_INLINE void msg_undo(struct worker *w)
+{
+	(void)w;
+}
+
+static ALWAYS_INLINE int msg_get(struct worker *w, const void **ret_message)
+{
+	*ret_message = w->in;
+	return port_recv(&w->port, w->in);
+}
+
+static ALWAYS_INLINE int msg_over(struct worker *w, const void *message)
+{
+	(void)w;
+	(void)message;
+	return 0;
+}
+#endif
+
+/* Write and send one message. */
+static ALWAYS_INLINE int msg_send(struct worker *w, const struct pattern_shape *shape,
+				  uint64_t header, uint64_t *ret_sum)
+{
+	void *message;
+	int r;
+
+	r = msg_out(w, &message);
+	if (r < 0)
+		return r;
+	*ret_sum = pattern_write(shape, message, header);
+	return msg_put(w);
+}
+
+/* Receive and read one message. */
+static ALWAYS_INLINE int msg_recv(struct worker *w, const struct pattern_shape *shape,
+				  uint64_t *ret_header, uint64_t *ret_sum)
+{
+	const void *message;
+	int r;
+
+	r = msg_get(w, &message);
+	if (r < 0)
+		return r;
+	*ret_sum = pattern_read(shape, message, ret_header);
+	return msg_over(w, message);
+}
+
 static int loop_end(struct worker *w)
 {
 	struct pattern_shape shape = w->shape;
+	uint64_t sum;
 
 	if (w->expected != UINT64_MAX)
 		return 0;
-	pattern_write(&shape, w->out, WORKER_END);
-	return port_send(&w->port, w->out);
+	return msg_send(w, &shape, WORKER_END, &sum);
 }
 
 /* Stamp one message in 4096 before it is sent. The reader sees the stamp because it sees the
@@ -62,16 +158,19 @@ static ALWAYS_INLINE int stream_send_body(struct worker *w, enum pattern_touch t
 {
 	struct pattern_shape shape = w->shape;
 	struct pattern_sent sent = w->sent;
-	uint64_t done;
+	uint64_t done, sum;
+	void *message;
 	int r = 0;
 
 	shape.touch = touch;
 	for (done = 0; worker_goes_on(w, done); done++) {
-		uint64_t sum = pattern_write(&shape, w->out, pattern_header(0, sent.count));
-
+		r = msg_out(w, &message);
+		if (r < 0)
+			break;
+		sum = pattern_write(&shape, message, pattern_header(0, sent.count));
 		if (sent.count % WORKER_STAMP_EVERY == 0)
 			loop_stamp(w, sent.count);
-		r = port_send(&w->port, w->out);
+		r = msg_put(w);
 		if (r < 0)
 			break;
 		sent.count++;
@@ -119,10 +218,9 @@ static ALWAYS_INLINE int stream_recv_body(struct worker *w, enum pattern_touch t
 	shape.touch = touch;
 	tally_begin(&tally, w->check, 0);
 	for (done = 0; done < w->expected; done++) {
-		r = port_recv(&w->port, w->in);
+		r = msg_recv(w, &shape, &header, &sum);
 		if (r < 0)
 			break;
-		sum = pattern_read(&shape, w->in, &header);
 		if (!loop_take(&tally, &shape, header, sum))
 			break;
 		if (header % WORKER_STAMP_EVERY == 0)
@@ -174,16 +272,14 @@ static ALWAYS_INLINE int rtt_ping_body(struct worker *w, enum pattern_touch touc
 
 	shape.touch = touch;
 	for (done = 0; worker_goes_on(w, done); done++) {
-		sum = pattern_write(&shape, w->out, pattern_header(0, w->sent.count));
-		r = port_send(&w->port, w->out);
+		r = msg_send(w, &shape, pattern_header(0, w->sent.count), &sum);
 		if (r < 0)
 			break;
 		w->sent.count++;
 		w->sent.sum += sum;
-		r = port_recv(&w->port, w->in);
+		r = msg_recv(w, &shape, &header, &sum);
 		if (r < 0)
 			break;
-		sum = pattern_read(&shape, w->in, &header);
 		pattern_check_add(w->check, &shape, header, sum);
 		if (w->clocked)
 			last = loop_lap(w, last);
@@ -201,15 +297,11 @@ static ALWAYS_INLINE int rtt_pong_body(struct worker *w, enum pattern_touch touc
 
 	shape.touch = touch;
 	for (done = 0; done < w->expected; done++) {
-		r = port_recv(&w->port, w->in);
-		if (r < 0)
-			break;
-		sum = pattern_read(&shape, w->in, &header);
-		if (__builtin_expect(header == WORKER_END, 0))
+		r = msg_recv(w, &shape, &header, &sum);
+		if (r < 0 || __builtin_expect(header == WORKER_END, 0))
 			break;
 		pattern_check_add(w->check, &shape, header, sum);
-		sum = pattern_write(&shape, w->out, pattern_header(1, w->sent.count));
-		r = port_send(&w->port, w->out);
+		r = msg_send(w, &shape, pattern_header(1, w->sent.count), &sum);
 		if (r < 0)
 			break;
 		w->sent.count++;
@@ -235,16 +327,22 @@ LOOP loop_oneway_send(struct worker *w)
 	struct pattern_shape shape = w->shape;
 	struct schedule schedule;
 	uint64_t done, sum;
+	void *message;
 	int64_t due;
 	int r = 0;
 
 	schedule_begin(&schedule, w);
 	for (done = 0; worker_goes_on(w, done); done++) {
-		sum = pattern_write(&shape, w->out, pattern_header(0, w->sent.count));
-		due = schedule_next(&schedule);
-		if (!schedule_spin(&schedule, w, due))
+		r = msg_out(w, &message);
+		if (r < 0)
 			break;
-		r = port_send(&w->port, w->out);
+		sum = pattern_write(&shape, message, pattern_header(0, w->sent.count));
+		due = schedule_next(&schedule);
+		if (!schedule_spin(&schedule, w, due)) {
+			msg_undo(w);
+			break;
+		}
+		r = msg_put(w);
 		if (r < 0)
 			break;
 		w->sent.count++;
@@ -264,11 +362,8 @@ LOOP loop_oneway_recv(struct worker *w)
 
 	schedule_begin(&schedule, w);
 	for (done = 0; done < w->expected; done++) {
-		r = port_recv(&w->port, w->in);
-		if (r < 0)
-			break;
-		sum = pattern_read(&shape, w->in, &header);
-		if (__builtin_expect(header == WORKER_END, 0))
+		r = msg_recv(w, &shape, &header, &sum);
+		if (r < 0 || __builtin_expect(header == WORKER_END, 0))
 			break;
 		w->end = bench_now();
 		hist_record(w->hist, w->end - schedule_next(&schedule));

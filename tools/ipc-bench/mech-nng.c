@@ -4,8 +4,8 @@
  * buffers of the caller.
  *
  * The library has threads and does not survive a fork, so each worker opens its own socket; the
- * name is in the abstract namespace, where nothing is left behind. It is loaded when it is used: the
- * other mechanisms' processes shall not grow by it.
+ * name is in the abstract namespace, where nothing is left behind. It is loaded when it is used:
+ * the other mechanisms' processes shall not grow by it.
  */
 #include "mech.h"
 

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * weir_pipe() through its public calls. Without --capacity exactly what NULL options give: a
- * duplex pipe, of which the stream uses one direction.
- *
- * Waiting is a matter of the flags and the deadline that every call takes, so there is one loop:
- * with a deadline -EAGAIN does not come.
- */
-#include <dirent.h>
+/* weir_pipe() through its copying calls. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 
 #include "bench/clock.h"
-#include "mech.h"
+#include "weir-ends.h"
 #include "weir/pipe.h"
 
 #define BATCH_MAX 4096
@@ -100,97 +91,22 @@ static void port_batch(struct worker *w)
 
 static const struct loops weir_loops = LOOPS;
 
-static bool weir_can(const struct setup *setup, char why[MECH_WHY])
+static bool copying_can(const struct setup *setup, char why[MECH_WHY])
 {
 	if (setup->batch <= BATCH_MAX)
-		return true;
+		return weir_ends_can(setup, why);
 	snprintf(why, MECH_WHY, "this tool makes batches of at most %d", BATCH_MAX);
 	return false;
-}
-
-#define FILES_MAX 64
-
-/* Whether a file is among the @count in @seen; adds it. */
-static bool known(ino_t seen[FILES_MAX], size_t *count, ino_t file)
-{
-	for (size_t i = 0; i < *count; i++)
-		if (seen[i] == file)
-			return true;
-	if (*count < FILES_MAX)
-		seen[(*count)++] = file;
-	return false;
-}
-
-/* Memory behind the descriptors of this process that are memory files, each file once. The
- * library tells no size, but every page of a pipe is in such a file. */
-static uint64_t memory_files(void)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	ino_t seen[FILES_MAX];
-	struct dirent *entry;
-	size_t count = 0;
-	uint64_t sum = 0;
-	struct stat st;
-
-	while (folder && (entry = readdir(folder)))
-		if (fstat(atoi(entry->d_name), &st) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_nlink == 0 && !known(seen, &count, st.st_ino))
-			sum += (uint64_t)st.st_size;
-	if (folder)
-		closedir(folder);
-	return sum;
-}
-
-static void set_waiting(struct port *port)
-{
-	port->deadline = port->wait == WAIT_SPIN ? 0 : WEIR_FOREVER;
-	port->flags = port->wait == WAIT_BLOCK ? WEIR_NOSPIN : 0;
-}
-
-static int weir_create(struct link *link, char why[MECH_WHY])
-{
-	struct weir_pipe_options options = {
-		.size = sizeof(options),
-		.capacity = link->setup.capacity,
-	};
-	uint64_t before = memory_files();
-	struct weir_end *ends[2];
-	int r;
-
-	r = weir_pipe(ends, link->setup.capacity ? &options : NULL);
-	if (r < 0) {
-		snprintf(why, MECH_WHY, "weir_pipe: %s", weir_strerror(r));
-		return r;
-	}
-	for (int side = 0; side < 2; side++) {
-		link->port[side].sink = link->port[side].source = ends[side];
-		set_waiting(&link->port[side]);
-	}
-	link->capacity_bytes = link->setup.capacity ? link->setup.capacity : WEIR_PIPE_CAPACITY;
-	link->memory_bytes = memory_files() - before;
-	return 0;
-}
-
-static int weir_try(struct link *link, const void *message)
-{
-	struct port *port = &link->port[0];
-
-	return weir_pipe_send(port->sink, message, port->size, 0, 0);
-}
-
-static void weir_leave(struct link *link, int side)
-{
-	weir_pipe_close(link->port[side].sink);
-	link->port[side].sink = link->port[side].source = NULL;
 }
 
 const struct mech mech_weir_pipe = {
 	.name = "weir-pipe",
 	.summary = "weir_pipe(3) with NULL options, 256 KiB a direction",
-	.capabilities = MECH_BOUNDARIES | MECH_DUPLEX | MECH_POLL | MECH_BATCH | MECH_COPIES2,
-	.can = weir_can,
-	.create = weir_create,
-	.try_send = weir_try,
-	.close = weir_leave,
+	.capabilities = MECH_BOUNDARIES | MECH_DUPLEX | MECH_POLL | MECH_ANY_SIZE | MECH_BATCH |
+			MECH_COPIES2,
+	.can = copying_can,
+	.create = weir_ends_create,
+	.try_send = weir_ends_try,
+	.close = weir_ends_leave,
 	.loops = &weir_loops,
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 extern const struct mech mech_weir_pipe;
+extern const struct mech mech_weir_pipe_zc;
 extern const struct mech mech_pipe;
 extern const struct mech mech_fifo;
 extern const struct mech mech_posix_mq;
@@ -19,9 +20,11 @@ extern const struct mech mech_nng;
 extern const struct mech mech_python_pipe;
 extern const struct mech mech_python_queue;
 extern const struct mech mech_selftest;
+extern const struct mech mech_selftest_zc;
 
 const struct mech *const mechs[] = {
 	&mech_weir_pipe,
+	&mech_weir_pipe_zc,
 	&mech_pipe,
 	&mech_fifo,
 	&mech_posix_mq,
@@ -36,11 +39,12 @@ const struct mech *const mechs[] = {
 	&mech_python_queue,
 	/* Not for users: HIDDEN of them, at the end. */
 	&mech_selftest,
+	&mech_selftest_zc,
 };
 
 #define ALL (sizeof(mechs) / sizeof(mechs[0]))
 
-#define HIDDEN 1
+#define HIDDEN 2
 
 const size_t mech_count = ALL - HIDDEN;
 const size_t mech_count_all = ALL;

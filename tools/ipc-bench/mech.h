@@ -71,10 +71,10 @@ struct link {
 	struct setup setup;
 	struct port port[2];
 	struct leftovers *leftovers;
-	uint64_t capacity_bytes;	/* set by create(): one direction; 0: no limit */
+	uint64_t capacity_bytes;	/* set by create(): of a direction; 0: no limit */
 	uint64_t memory_bytes;		/* set by create(): what one object takes */
 	uint64_t token;			/* of the mechanism: a number that no other object has */
-	pid_t helper[2];		/* the process that does the work of a side; 0: the worker */
+	pid_t helper[2];		/* does the work of a side; 0: the worker */
 	void *memory;			/* of the mechanism */
 	size_t memory_size;
 };

@@ -11,6 +11,7 @@
 #include "repeat.h"
 
 #define MESSAGES	2000
+#define RATE		100000
 #define HANG_NS		(BENCH_NS / 2)	/* when the watchdog bites */
 #define PATIENCE_NS	(10 * BENCH_NS)
 
@@ -77,6 +78,26 @@ static const struct test {
 	  WORKLOAD_STREAM,
 	  FAULT_CRASH,
 	  { OUTCOME_DONE, REPEAT_FAILED, { .lost = 0 } } },
+	{ "a sound stream in place",
+	  "selftest-zc",
+	  WORKLOAD_STREAM,
+	  FAULT_NONE,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
+	{ "a lost message in place",
+	  "selftest-zc",
+	  WORKLOAD_STREAM,
+	  FAULT_LOSS,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } },
+	{ "a flipped bit in a ping-pong in place",
+	  "selftest-zc",
+	  WORKLOAD_RTT,
+	  FAULT_CORRUPT,
+	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
+	{ "a flipped bit in an open loop in place",
+	  "selftest-zc",
+	  WORKLOAD_ONEWAY,
+	  FAULT_CORRUPT,
+	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
 	{ "a sound stream in Python",
 	  "python-pipe",
 	  WORKLOAD_STREAM,
@@ -134,6 +155,7 @@ static void set_task(struct task *task, const struct test *test)
 			.duplex = test->workload == WORKLOAD_RTT,
 			.fault = test->fault,
 		},
+		.rate = test->workload == WORKLOAD_ONEWAY ? RATE : 0,
 		.messages = MESSAGES,
 		.cpu = { -1, -1 },
 	};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "weir-ends.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "weir/pipe.h"
+
+#define FILES_MAX 64
+
+/* Whether a file is among the @count in @seen; adds it. */
+static bool known(ino_t seen[FILES_MAX], size_t *count, ino_t file)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (seen[i] == file)
+			return true;
+	if (*count < FILES_MAX)
+		seen[(*count)++] = file;
+	return false;
+}
+
+/* Memory behind the descriptors of this process that are memory files, each file once. The
+ * library tells no size, but every page of a pipe is in such a file. */
+static uint64_t memory_files(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	ino_t seen[FILES_MAX];
+	struct dirent *entry;
+	size_t count = 0;
+	uint64_t sum = 0;
+	struct stat st;
+
+	while (folder && (entry = readdir(folder)))
+		if (fstat(atoi(entry->d_name), &st) == 0 && S_ISREG(st.st_mode) &&
+		    st.st_nlink == 0 && !known(seen, &count, st.st_ino))
+			sum += (uint64_t)st.st_size;
+	if (folder)
+		closedir(folder);
+	return sum;
+}
+
+#define RECORD 16	/* bytes of a ring beside a message, at the least */
+
+/* A larger message needs the receiver while it is sent, so a call that does not wait refuses it. */
+bool weir_ends_can(const struct setup *setup, char why[MECH_WHY])
+{
+	uint64_t capacity = setup->capacity ? setup->capacity : WEIR_PIPE_CAPACITY;
+
+	if (setup->wait != WAIT_SPIN || setup->size + RECORD <= capacity)
+		return true;
+	snprintf(why, MECH_WHY, "what is larger than the ring cannot be sent without waiting");
+	return false;
+}
+
+static void set_waiting(struct port *port)
+{
+	port->deadline = port->wait == WAIT_SPIN ? 0 : WEIR_FOREVER;
+	port->flags = port->wait == WAIT_BLOCK ? WEIR_NOSPIN : 0;
+}
+
+int weir_ends_create(struct link *link, char why[MECH_WHY])
+{
+	struct weir_pipe_options options = {
+		.size = sizeof(options),
+		.capacity = link->setup.capacity,
+	};
+	uint64_t before = memory_files();
+	struct weir_end *ends[2];
+	int r;
+
+	r = weir_pipe(ends, link->setup.capacity ? &options : NULL);
+	if (r < 0) {
+		snprintf(why, MECH_WHY, "weir_pipe: %s", weir_strerror(r));
+		return r;
+	}
+	for (int side = 0; side < 2; side++) {
+		link->port[side].sink = link->port[side].source = ends[side];
+		set_waiting(&link->port[side]);
+	}
+	link->capacity_bytes = link->setup.capacity ? link->setup.capacity : WEIR_PIPE_CAPACITY;
+	link->memory_bytes = memory_files() - before;
+	return 0;
+}
+
+int weir_ends_try(struct link *link, const void *message)
+{
+	struct port *port = &link->port[0];
+
+	return weir_pipe_send(port->sink, message, port->size, 0, 0);
+}
+
+void weir_ends_leave(struct link *link, int side)
+{
+	weir_pipe_close(link->port[side].sink);
+	link->port[side].sink = link->port[side].source = NULL;
+}
