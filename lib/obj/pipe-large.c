@@ -314,6 +314,9 @@ int pipe_rx_large(struct weir_end *end, uint64_t header, struct parts *to, uint6
 		rx->large.mode = LARGE_NONE;
 	} else if (to && rx->large.mode == LARGE_COMING) {
 		result = put_by(end, beginning, result);
+	} else if (to) {
+		/* What comes instead goes where this one was to go. */
+		*to = beginning;
 	}
 	return result;
 }

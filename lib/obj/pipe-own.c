@@ -49,21 +49,24 @@ static struct lane lane_of(const struct weir_end *end, uint32_t index)
 
 /*
  * If the last owner died within a message, say so behind its pieces: a receiver may wait for the
- * rest. It was never without room for this, so where there is none, there are no pieces.
+ * rest. It was never without room for this, so where there is none, there are no pieces. Whether
+ * it had.
  */
-static void cut(struct weir_end *end)
+static bool cut(struct weir_end *end)
 {
 	struct pipe_tx *tx = end->tx;
 	uint64_t *partial = &tx->side.park.mine->partial;
 
 	/* order: PARTIAL acquire, from set_partial(). */
 	if (load_acquire(partial) == 0)
-		return;
+		return false;
 	if (lane_tx_fits(&tx->lane, 0))
 		lane_tx_put_open(&tx->lane, RECORD_CUT, 0);
+	lane_tx_mark(&tx->lane);
 	lane_tx_leave(&tx->lane);
 	/* order: PARTIAL release, to the next owner: said once is enough. */
 	store_release(partial, 0);
+	return true;
 }
 
 int pipe_bind_tx(struct weir_end *end)
@@ -87,7 +90,7 @@ int pipe_bind_tx(struct weir_end *end)
 	}
 	/* relaxed: an old position means a wake-up for nothing, no more */
 	unread = load_relaxed(&park->peer->position) != tx->lane.tail;
-	cut(end);
+	unread = cut(end) || unread;
 	/* relaxed: what is asked later is seen with the next message */
 	requests = load_relaxed(&park->peer->requests);
 	tx->requests_seen = 0;
