@@ -2,7 +2,7 @@
 /* As tests/fault/test-kill.c, at each instruction. */
 #include "fault/lib/strike.h"
 
-#define CASE_SECONDS 600
+#define CASE_SECONDS 1800
 
 START_TEST(killed_at_each_instruction_nothing_is_lost)
 {

@@ -3,7 +3,7 @@
 #include "fault/lib/strike.h"
 
 #define POINTS 100
-#define CASE_SECONDS 600
+#define CASE_SECONDS 1800
 
 START_TEST(peer_does_its_part_meanwhile_no_wake_up_is_lost)
 {

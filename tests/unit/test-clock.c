@@ -158,7 +158,7 @@ START_TEST(pacer_is_due_once_in_a_period)
 	int64_t start = clock_now(), deadline = soon();
 	int due = 0, periods;
 
-	/* For so long, and not for a time: another program may have the processor for all of that. */
+	/* Not for a time: another program may have the processor for all of it. */
 	while (due < 20 && clock_now() < deadline)
 		due += pacer_due(&p, NS_PER_MS, LIMIT);
 	periods = (int)((clock_now() - start) / NS_PER_MS) + 1;

@@ -472,11 +472,13 @@ static const struct {
 
 size_t scene_count(void)
 {
-	return ARRAY_LENGTH(scenes);
+	return ARRAY_LENGTH(scenes) + scenes_in_place_count;
 }
 
 struct scene scene_at(size_t index)
 {
+	if (index >= ARRAY_LENGTH(scenes))
+		return scenes_in_place[index - ARRAY_LENGTH(scenes)];
 	return (struct scene){ .act = scenes[index].act, .state = scenes[index].state };
 }
 

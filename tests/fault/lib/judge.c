@@ -138,6 +138,10 @@ static void judge_sent(struct world *w, uint32_t from_taker, struct finding *f)
 		wrong(f, "lost: %u came, %u were completed", n, l->completed);
 	if (n > l->attempted)
 		wrong(f, "invented: %u came, %u were sent", n, l->attempted);
+	if (l->cut > w->scene->act->large)
+		wrong(f, "told %u times of half a message, %u of %u came", l->cut, n, total);
+	if (w->scene->state->peer == PEER_AWAKE && l->cut != w->half)
+		wrong(f, "told %u times of half a message, there was one: %d", l->cut, w->half);
 	if (w->scene->act->whole && n != w->completed && n != total)
 		wrong(f, "half a batch: %u came, all or none of %u to %u", n, w->completed, total);
 	f->moved = n < w->completed ? 0 : n - w->completed;
@@ -291,6 +295,9 @@ static void judge_taken(struct world *w, struct finding *f)
 		wrong(f, "twice: %u, the victim had reported up to %u", first, l->reported);
 	if (first > most)
 		wrong(f, "lost: first %u, the victim can have taken up to %u", first, most);
+	if (l->cut > (w->scene->act->large && first == l->reported + 1))
+		wrong(f, "told %u times of half a message, first %u, reported %u", l->cut, first,
+		      l->reported);
 	if (first + l->received != l->sent)
 		wrong(f, "lost at the end: %u from %u, %u sent", l->received, first, l->sent);
 	if (w->scene->act->whole && first != l->reported && first != most)
@@ -301,7 +308,7 @@ static void judge_taken(struct world *w, struct finding *f)
 
 static void send_more(struct world *w, struct finding *f)
 {
-	uint8_t buffer[SCENE_LARGEST];
+	uint8_t buffer[SCENE_ROOM];
 	struct ledger *l = w->ledger;
 	int result;
 
@@ -365,7 +372,7 @@ static void take_from_peer(struct world *w, struct finding *f)
 
 static void judge_awake_writer(struct world *w, struct finding *f)
 {
-	uint8_t buffer[SCENE_LARGEST];
+	uint8_t buffer[SCENE_ROOM];
 	int64_t deadline = soon(), since = test_now();
 	int result = 0;
 

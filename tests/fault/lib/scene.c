@@ -88,7 +88,7 @@ void scene_log(struct ledger *ledger, const void *buffer, size_t size)
 int scene_send(struct world *w, uint32_t size, uint32_t flags, int64_t deadline)
 {
 	struct ledger *l = w->ledger;
-	uint8_t buffer[SCENE_LARGEST];
+	uint8_t buffer[SCENE_ROOM];
 	int result;
 
 	scene_fill(buffer, l->attempted, size);
@@ -103,18 +103,22 @@ int scene_send(struct world *w, uint32_t size, uint32_t flags, int64_t deadline)
 
 int scene_drain(struct world *w, uint32_t most, int64_t deadline)
 {
-	uint8_t buffer[SCENE_LARGEST];
+	uint8_t buffer[SCENE_ROOM];
 	int result = 0;
 	size_t size;
 
 	for (uint32_t i = 0; i < most; i++) {
 		result = weir_pipe_recv(w->ends[0], buffer, sizeof(buffer), WEIR_NOSPIN, deadline,
 					&size);
+		if (result == -EOWNERDEAD) {
+			w->ledger->cut++;
+			continue;
+		}
 		if (result < 0)
 			break;
 		scene_log(w->ledger, buffer, size);
 	}
-	return result;
+	return result == -EOWNERDEAD ? 0 : result;
 }
 
 /*
@@ -202,7 +206,7 @@ static void prepare_receiver(struct world *w)
 
 static void make_messages(struct world *w)
 {
-	static uint8_t bytes[LOG_MAX / 8][SCENE_LARGEST];
+	static uint8_t bytes[LOG_MAX / 8][SCENE_ROOM];
 	static struct weir_msg messages[LOG_MAX / 8];
 
 	for (uint32_t i = 0; i < LOG_MAX / 8; i++) {
@@ -297,7 +301,7 @@ static int send_all(struct world *w)
 	struct ledger *l = w->ledger;
 	uint32_t size = w->scene->act->size, events;
 	uint32_t total = l->sent + (size > SCENE_USABLE / 2 ? 4 : SCENE_USABLE / 32 + 80);
-	uint8_t buffer[SCENE_LARGEST];
+	uint8_t buffer[SCENE_ROOM];
 	int result = 0;
 
 	while (result == 0 && l->sent < total) {
@@ -335,7 +339,7 @@ int scene_fencer(void *arg)
 {
 	struct world *w = arg;
 	struct ledger *l = w->ledger;
-	uint8_t buffer[SCENE_LARGEST];
+	uint8_t buffer[SCENE_ROOM];
 
 	while (!load_acquire(&l->slept))
 		usleep(50);

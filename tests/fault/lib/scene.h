@@ -23,6 +23,8 @@
 /* What a ring of that size can hold, and the largest message. */
 #define SCENE_USABLE	(SCENE_CAPACITY - RECORD_HEADER)
 #define SCENE_LARGEST	(SCENE_CAPACITY - 2 * RECORD_HEADER)
+/* What buffers hold: some messages are larger than the ring. */
+#define SCENE_ROOM	8192
 #define LOG_MAX		512
 /* Messages with which an owner begins that has been one for a time. */
 #define WARM		4
@@ -41,6 +43,7 @@ struct ledger {
 	uint32_t numbers[LOG_MAX];
 	int64_t times[LOG_MAX];
 	uint32_t broken;	/* of those not whole */
+	uint32_t cut;		/* told of messages that were begun and are not to be */
 	/* the peer has sent */
 	uint32_t sent;
 	/* the victim was refused, or has slept for the first time */
@@ -93,6 +96,7 @@ struct act {
 	bool arms;		/* asks for the descriptor */
 	bool helped;		/* needs a peer that receives what came before */
 	bool contends;		/* may find that the end has another owner */
+	bool large;		/* its messages are larger than the ring, and come in pieces */
 	uint32_t count;		/* messages that it sends or receives */
 	uint32_t size;		/* of each */
 	uint32_t woken;		/* sleeps, and is woken in this stage; 0: does not sleep */
@@ -108,6 +112,10 @@ struct scene {
 extern char scene_where[320];
 __attribute__((format(printf, 1, 2))) _Noreturn void scene_fail(const char *format, ...);
 
+/* Those in which messages are written and read in place, and those with large ones. */
+extern const struct scene scenes_in_place[];
+extern const size_t scenes_in_place_count;
+
 /* All scenes there are. */
 size_t scene_count(void);
 struct scene scene_at(size_t index);
@@ -115,7 +123,7 @@ const char *scene_name(const struct scene *scene);
 /* Whether the peer has something to do while the victim is stopped. */
 static inline bool scene_has_part(const struct scene *scene)
 {
-	if (scene->act->helped || scene->state->laps)
+	if (scene->act->helped || scene->state->laps || (scene->act->large && scene->act->reads))
 		return false;
 	return scene->state->peer != PEER_AWAKE || scene->act->woken || scene->act->contends;
 }
@@ -136,10 +144,11 @@ struct world {
 	uint32_t completed;
 	uint32_t reported;
 	uint32_t there;		/* messages that could be received when the victim died */
+	bool half;		/* half a message is in the ring, or has been received by us */
 	bool woken;		/* the victim has been, by us */
 	bool taken;		/* its end, by us, while it was stopped */
 	bool closed;		/* the victim has closed its end itself */
-	/* for the judge: a victim that lives, and how long those who have ended lacked a processor */
+	/* for the judge: a victim that lives; how long those who have ended had no processor */
 	pid_t survivor;
 	int64_t starved;
 };

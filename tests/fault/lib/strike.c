@@ -221,8 +221,8 @@ static struct way walk(const struct scene *scene)
 	open_ready_player(p, &none, &(struct target){ 0 }, HEIR_TAKES);
 	record.memory = p->world.memory;
 	record.size = p->world.memory_size;
-	/* Stepping takes longer than a shallow sleep. */
-	if (p->world.peer.pid)
+	/* Stepping takes longer than a shallow sleep. Pieces need somebody at the other end. */
+	if (p->world.peer.pid && !scene->act->large)
 		child_stop(&p->world.peer);
 	way = way_walk(&p->world.victim, &record);
 	world_close(&p->world);
@@ -246,6 +246,8 @@ static void kill_victim(struct player *p)
 {
 	p->died = test_now();
 	stepper_kill(&p->world.victim);
+	p->world.half = !p->world.scene->act->reads && p->world.peer.pid == 0 &&
+			world_half(&p->world);
 }
 
 static void note(const struct finding *f)

@@ -117,7 +117,7 @@ static void wrap(struct world *w)
 static int send_as_peer(struct world *w, int64_t deadline)
 {
 	struct ledger *l = w->ledger;
-	uint8_t buffer[SCENE_LARGEST];
+	uint8_t buffer[SCENE_ROOM];
 	int result;
 
 	scene_fill(buffer, l->sent, w->scene->act->size);
@@ -268,6 +268,25 @@ bool world_visible(const struct world *w)
 	return load_relaxed((const uint64_t *)(const void *)(ring + at)) != 0;
 }
 
+bool world_half(const struct world *w)
+{
+	const uint8_t *ring = w->memory + w->memory_size - 2 * SCENE_CAPACITY;
+	uint64_t at = load_relaxed(&lane_of(w)->reader.position), header;
+	/* It sleeps nowhere else, and we may have received what came after that. */
+	bool half = w->scene->act->large && w->woken && w->ledger->received <= w->attempted;
+
+	for (;;) {
+		header = load_relaxed((const uint64_t *)(const void *)(ring + at % SCENE_CAPACITY));
+		if (header == 0)
+			return half;
+		if ((header & RECORD_MARK_MASK) == RECORD_FIRST)
+			half = true;
+		else if ((header & RECORD_MARK_MASK) != RECORD_MIDDLE)
+			half = false;
+		at += lane_record_size((uint32_t)header);
+	}
+}
+
 bool world_unread(const struct world *w)
 {
 	const struct weir_lane_control *lane = lane_of(w);
@@ -375,7 +394,7 @@ void world_wake(void *arg)
 
 void world_contend(struct world *w)
 {
-	uint8_t buffer[SCENE_LARGEST];
+	uint8_t buffer[SCENE_ROOM];
 	size_t size;
 	int result;
 

@@ -43,6 +43,8 @@ uint64_t world_published(const struct world *w);
 bool world_visible(const struct world *w);
 /* Whether the reader has not received all that a writer, who has just taken over, has found. */
 bool world_unread(const struct world *w);
+/* Whether the last message has begun and not ended, as its receiver sees it: we. */
+bool world_half(const struct world *w);
 /* Free what is left and end those who still live. */
 void world_close(struct world *w);
 
