@@ -20,8 +20,9 @@ static const struct {
 	{ EBUSY, "another process owns this end" },
 	{ EMSGSIZE, "the message does not fit" },
 	{ EBADMSG, "the shared memory is damaged; the object is poisoned" },
-	{ EPROTO, "the segment has a layout that this library does not know" },
+	{ EPROTO, "what came is not what was expected" },
 	{ EOPNOTSUPP, "this end does not go in that direction" },
+	{ ENOENT, "there is no such element, key or name" },
 	{ EINVAL, "invalid argument" },
 };
 

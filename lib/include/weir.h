@@ -4,7 +4,9 @@
 #define WEIR_H
 
 #include <weir/base.h>
+#include <weir/builder.h>
 #include <weir/handle.h>
+#include <weir/object.h>
 #include <weir/pipe.h>
 #include <weir/version.h>
 

@@ -14,8 +14,10 @@
  *	-EOWNERDEAD	a process died in the middle: that message is lost, the object is fine
  *	-EMSGSIZE	the message does not fit: the buffer, or the ring
  *	-EBADMSG	the shared memory holds what no honest peer writes; the object is poisoned
- *	-EPROTO		the segment has a layout that this library does not know
+ *	-EPROTO		what came is not what was expected: a layout that this library does not
+ *			know, a message that is no object, an object of another type
  *	-EOPNOTSUPP	this end does not go in that direction
+ *	-ENOENT		there is no such element, key or name
  *	-EINVAL		the caller's mistake
  *	-ENOMEM, -EMFILE, -ENFILE, -EFBIG, ...	the kernel's, passed on
  *
