@@ -13,8 +13,8 @@ import time
 from tool import TOOL, Tap
 
 # The mechanisms whose objects have names, and one with processes that sleep in each other.
-ARGUMENTS = ["run", "--mechanism", "sysv-mq,posix-mq,fifo,python-queue", "--repeat", "1000", "--duration",
-             "0.02", "--warmup", "0"]
+ARGUMENTS = ["run", "--mechanism", "sysv-mq,posix-mq,fifo,python-queue", "--workload",
+             "rtt,stream,attach", "--repeat", "1000", "--duration", "0.02", "--warmup", "0"]
 
 
 def queues():

@@ -7,7 +7,7 @@ RESULT = {
     "batch", "capacity_bytes", "capacity_msgs", "touch", "rate", "placement", "repeats",
     "messages", "duration_s", "block", "floor_rtt_ns", "msgs_per_s", "bytes_per_s", "latency_ns",
     "issue_ns", "transit_ns", "syscalls_per_msg", "syscalls_source", "ctx_switches_per_msg",
-    "cpu_ns_per_msg", "page_faults_per_msg", "memory_bytes", "integrity", "valid", "warnings",
+    "attach", "cpu_ns_per_msg", "page_faults_per_msg", "memory_bytes", "integrity", "valid", "warnings",
 }
 RATE = {"median", "ci95_low", "ci95_high", "values"}
 TIMES = {"min", "p50", "p90", "p99", "p99_9", "p99_99", "max", "mean", "samples", "p50_values",
@@ -48,7 +48,7 @@ def sense(result):
         yield f"{where}: nothing was sent"
     if result["workload"] == "stream" and result["latency_ns"] is not None:
         yield f"{where}: a stream has no latency"
-    if result["workload"] != "stream" and not result["latency_ns"]["samples"]:
+    if result["workload"] in ("rtt", "oneway") and not result["latency_ns"]["samples"]:
         yield f"{where}: no latencies"
     if result["syscalls_per_msg"] is None and not result["warnings"]:
         yield f"{where}: no system calls counted, and no reason"

@@ -40,15 +40,24 @@ struct control *control_attach(int fd)
 void control_clear(struct control *control)
 {
 	memset(control, 0, sizeof(*control));
-	for (int i = 0; i < LEFTOVERS; i++)
-		control->leftovers.msgid[i] = -1;
+	for (int i = 0; i < 2 * LEFTOVERS; i++)
+		control->leftovers[i / LEFTOVERS].msgid[i % LEFTOVERS] = -1;
+}
+
+static void sweep(struct leftovers *leftovers)
+{
+	for (int i = 0; i < LEFTOVERS; i++) {
+		if (leftovers->msgid[i] >= 0)
+			msgctl(leftovers->msgid[i], IPC_RMID, NULL);
+		leftovers->msgid[i] = -1;
+	}
+	if (leftovers->file[0])
+		unlink(leftovers->file);
+	leftovers->file[0] = '\0';
 }
 
 void control_sweep(struct control *control)
 {
-	for (int i = 0; i < LEFTOVERS; i++) {
-		if (control->leftovers.msgid[i] >= 0)
-			msgctl(control->leftovers.msgid[i], IPC_RMID, NULL);
-		control->leftovers.msgid[i] = -1;
-	}
+	for (int i = 0; i < 2; i++)
+		sweep(&control->leftovers[i]);
 }

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "attach.h"
 #include "bench/cost.h"
 #include "bench/floor.h"
 #include "bench/hist.h"
@@ -28,6 +29,7 @@ enum workload {
 	WORKLOAD_RTT,
 	WORKLOAD_STREAM,
 	WORKLOAD_ONEWAY,
+	WORKLOAD_ATTACH,
 	WORKLOADS,
 };
 
@@ -103,7 +105,7 @@ struct control {
 
 	uint32_t status;		/* enum repeat_status */
 	char why[MECH_WHY];
-	struct leftovers leftovers;
+	struct leftovers leftovers[2];	/* of the repeat; of worker 0 of attach */
 	int32_t repeat_pid;
 	int32_t notify;			/* descriptor: the counting pass is about to begin */
 	uint64_t capacity_bytes;
@@ -121,6 +123,7 @@ struct control {
 	struct floor_line line;
 	struct worker_result worker[WORKERS];
 	_Alignas(128) struct stamp stamps[STAMPS];
+	struct attach attach;
 	struct hist hist;
 };
 

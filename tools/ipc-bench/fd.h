@@ -55,6 +55,13 @@ static inline int fd_again(const struct port *port, int fd, short events, int64_
 	return 0;
 }
 
+/* pass() and accept() for one descriptor, the one to send to. */
+int fd_pass(struct link *link, int side, int socket);
+int fd_accept(struct link *link, int side, int socket);
+
+/* held() of pipes: pages with something in them. */
+uint64_t fd_pipe_held(const struct link *link);
+
 /* What to do about a failed call: 0 to try it again, or a negative errno. */
 static inline int fd_failed(const struct port *port, int fd, short events, int64_t *until)
 {

@@ -53,6 +53,25 @@ static int make_unnamed(int way[2])
 	return r;
 }
 
+static int fifo_make(struct link *link)
+{
+	const char *place = getenv("TMPDIR");
+	char *path = link->leftovers->file;
+	static unsigned int number;
+	int way[2] = { -1, -1 };
+	int r;
+
+	snprintf(path, sizeof(link->leftovers->file), "%.64s/ipc-bench-%d-%u",
+		 place ? place : "/tmp", (int)getpid(), number++);
+	if (mkfifo(path, 0600) < 0)
+		return -errno;
+	r = open_both(path, way);
+	unlink(path);
+	path[0] = '\0';
+	fd_way(link, 0, way);
+	return r;
+}
+
 static int make_way(struct link *link, int from, char why[MECH_WHY])
 {
 	const struct setup *setup = &link->setup;
@@ -99,6 +118,10 @@ const struct mech mech_fifo = {
 	.summary = "mkfifo(3), a pipe with a name, 64 KiB",
 	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_COPIES2 | MECH_SYSCALLS | MECH_NAMED,
 	.can = fifo_can,
+	.make = fifo_make,
+	.pass = fd_pass,
+	.accept = fd_accept,
+	.held = fd_pipe_held,
 	.create = fifo_create,
 	.try_send = fd_bytes_try,
 	.loops = &fd_bytes_loops,

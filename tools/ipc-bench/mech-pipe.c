@@ -6,6 +6,16 @@
 
 #include "fd.h"
 
+static int pipe_make(struct link *link)
+{
+	int way[2];
+
+	if (pipe2(way, O_CLOEXEC) < 0)
+		return -errno;
+	fd_way(link, 0, way);
+	return 0;
+}
+
 static int make_way(struct link *link, int from, char why[MECH_WHY])
 {
 	const struct setup *setup = &link->setup;
@@ -46,6 +56,10 @@ const struct mech mech_pipe = {
 	.summary = "pipe(2), 64 KiB",
 	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_COPIES2 | MECH_SYSCALLS,
 	.can = pipe_can,
+	.make = pipe_make,
+	.pass = fd_pass,
+	.accept = fd_accept,
+	.held = fd_pipe_held,
 	.create = pipe_create,
 	.try_send = fd_bytes_try,
 	.loops = &fd_bytes_loops,

@@ -99,6 +99,28 @@ static int open_unnamed(struct mq_attr *attr, int way[2])
 	return r;
 }
 
+static int mq_make(struct link *link)
+{
+	struct mq_attr attr = { .mq_maxmsg = DEFAULT_MESSAGES };
+	int way[2] = { -1, -1 };
+	int r;
+
+	attr.mq_msgsize = (long)link->setup.size;
+	r = open_unnamed(&attr, way);
+	fd_way(link, 0, way);
+	return r;
+}
+
+/* What it counts for RLIMIT_MSGQUEUE, as getrlimit(2) tells; 64-bit sizes of its structs. */
+static uint64_t mq_held(const struct link *link)
+{
+	struct mq_attr attr;
+
+	if (link->port[1].in < 0 || mq_getattr(link->port[1].in, &attr) < 0)
+		return 0;
+	return (uint64_t)attr.mq_maxmsg * (48 + 48 + (uint64_t)attr.mq_msgsize);
+}
+
 static int make_way(struct link *link, int from, char why[MECH_WHY])
 {
 	const struct setup *setup = &link->setup;
@@ -149,6 +171,10 @@ const struct mech mech_posix_mq = {
 			MECH_NAMED,
 	.available = mq_available,
 	.can = mq_can,
+	.make = mq_make,
+	.pass = fd_pass,
+	.accept = fd_accept,
+	.held = mq_held,
 	.create = mq_create,
 	.try_send = mq_try,
 	.loops = &mq_loops,

@@ -126,6 +126,18 @@ static int sem_create(struct link *link, char why[MECH_WHY])
 	return r < 0 ? mech_fail(why, "sem_init", r) : 0;
 }
 
+static int sem_make(struct link *link)
+{
+	char why[MECH_WHY];
+
+	return sem_create(link, why);
+}
+
+static uint64_t sem_held(const struct link *link)
+{
+	return link->memory_size;
+}
+
 static int sem_try(struct link *link, const void *message)
 {
 	struct buffer *b = link->port[0].sink;
@@ -153,6 +165,8 @@ const struct mech mech_sem_shm = {
 	.summary = "bounded buffer in shared memory, two semaphores",
 	.capabilities = MECH_BOUNDARIES | MECH_COPIES2,
 	.can = sem_can,
+	.make = sem_make,
+	.held = sem_held,
 	.create = sem_create,
 	.try_send = sem_try,
 	.close = sem_leave,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/socket.h>
 
 #include "bench/clock.h"
 #include "mech.h"
@@ -117,6 +118,39 @@ static int make_queue(struct link *link, int slot)
 	return id < 0 ? -errno : id;
 }
 
+static int sysv_make(struct link *link)
+{
+	int id = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
+
+	if (id < 0)
+		return -errno;
+	link->leftovers->msgid[0] = id;
+	link->port[0].out = link->port[1].in = id;
+	return 0;
+}
+
+static int sysv_pass(struct link *link, int side, int socket)
+{
+	return send(socket, &link->port[side].out, sizeof(int), MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int sysv_accept(struct link *link, int side, int socket)
+{
+	ssize_t n = recv(socket, &link->port[side].out, sizeof(int), MSG_WAITALL);
+
+	return n == (ssize_t)sizeof(int) ? 0 : n < 0 ? -errno : -EPIPE;
+}
+
+/* The messages, each with the header that the kernel puts before it. */
+static uint64_t sysv_held(const struct link *link)
+{
+	struct msqid_ds state;
+
+	if (link->port[1].in < 0 || msgctl(link->port[1].in, IPC_STAT, &state) < 0)
+		return 0;
+	return state.__msg_cbytes + state.msg_qnum * 48;
+}
+
 static int make_way(struct link *link, int from, char why[MECH_WHY])
 {
 	struct msqid_ds state;
@@ -182,6 +216,10 @@ const struct mech mech_sysv_mq = {
 	.capabilities = MECH_BOUNDARIES | MECH_MANY | MECH_COPIES2 | MECH_SYSCALLS | MECH_NAMED,
 	.available = sysv_available,
 	.can = sysv_can,
+	.make = sysv_make,
+	.pass = sysv_pass,
+	.accept = sysv_accept,
+	.held = sysv_held,
 	.create = sysv_create,
 	.try_send = sysv_try,
 	.close = sysv_close,

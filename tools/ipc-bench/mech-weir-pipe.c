@@ -105,6 +105,10 @@ const struct mech mech_weir_pipe = {
 	.capabilities = MECH_BOUNDARIES | MECH_DUPLEX | MECH_POLL | MECH_ANY_SIZE | MECH_BATCH |
 			MECH_COPIES2,
 	.can = copying_can,
+	.make = weir_ends_make,
+	.pass = weir_ends_pass,
+	.accept = weir_ends_accept,
+	.held = weir_ends_held,
 	.create = weir_ends_create,
 	.try_send = weir_ends_try,
 	.close = weir_ends_leave,

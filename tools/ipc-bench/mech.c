@@ -94,7 +94,7 @@ bool mech_can(const struct mech *mech, const struct setup *setup, char why[MECH_
 	return !mech->can || mech->can(setup, why);
 }
 
-int mech_create(const struct mech *mech, struct link *link, char why[MECH_WHY])
+void mech_blank(struct link *link)
 {
 	const struct setup *setup = &link->setup;
 
@@ -107,6 +107,17 @@ int mech_create(const struct mech *mech, struct link *link, char why[MECH_WHY])
 			.wait = setup->wait,
 			.wake_ns = setup->wake_ns,
 		};
+}
+
+int mech_make(const struct mech *mech, struct link *link)
+{
+	mech_blank(link);
+	return mech->make(link);
+}
+
+int mech_create(const struct mech *mech, struct link *link, char why[MECH_WHY])
+{
+	mech_blank(link);
 	return mech->create(link, why);
 }
 

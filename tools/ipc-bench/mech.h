@@ -59,11 +59,12 @@ struct port {
 	int64_t deadline;	/* of the calls */
 };
 
-/* Places for the names of objects that outlive their processes; -1 is empty. In shared memory, so
- * that the controller can remove them when the repeat process cannot. */
+/* Places for the names of objects that outlive their processes; -1 and "" are empty. In shared
+ * memory, so that the controller can remove them when their makers cannot. */
 #define LEFTOVERS 2
 struct leftovers {
 	int msgid[LEFTOVERS];
+	char file[112];
 };
 
 /* An object, with two sides: 0 sends the stream or pings, 1 receives it or answers. */
@@ -71,6 +72,7 @@ struct link {
 	struct setup setup;
 	struct port port[2];
 	struct leftovers *leftovers;
+	int socket[2];			/* attach: of worker 0 and 1 */
 	uint64_t capacity_bytes;	/* set by create(): of a direction; 0: no limit */
 	uint64_t memory_bytes;		/* set by create(): what one object takes */
 	uint64_t token;			/* of the mechanism: a number that no other object has */
@@ -128,6 +130,15 @@ struct mech {
 	 * made is then gone again. */
 	int (*create)(struct link *link, char why[MECH_WHY]);
 
+	/* For attach: the object by no other calls than a user makes; a side's way to a process
+	 * that has a Unix socket in common; and the bytes that the kernel holds for it, besides
+	 * what describes it. accept() sets the port; -EPIPE: nothing more comes. NULL: attach is
+	 * not measured, or, for @pass and @accept alone, without that phase. */
+	int (*make)(struct link *link);
+	int (*pass)(struct link *link, int side, int socket);
+	int (*accept)(struct link *link, int side, int socket);
+	uint64_t (*held)(const struct link *link);
+
 	/* In worker @side, on its CPU, first in that of side 0: what cannot be made before the
 	 * fork. NULL: nothing. Returns 0 or a negative errno. */
 	int (*open)(struct link *link, int side);
@@ -156,6 +167,12 @@ const char *const *mech_names(void);
 
 /* Position in the table, or -1. */
 int mech_find(const char *name);
+
+/* The ports of an object that is to be made. */
+void mech_blank(struct link *link);
+
+/* make() after that. */
+int mech_make(const struct mech *mech, struct link *link);
 
 /* create() and the generic parts of its contract. */
 int mech_create(const struct mech *mech, struct link *link, char why[MECH_WHY]);

@@ -9,7 +9,7 @@
 #include "control.h"
 #include "mech.h"
 
-const char *const workload_names[] = { "rtt", "stream", "oneway", NULL };
+const char *const workload_names[] = { "rtt", "stream", "oneway", "attach", NULL };
 const char *const wait_names[] = { "own", "spin", "block", "adaptive", NULL };
 const char *const touch_names[] = { "full", "wide", "line", "none", NULL };
 const char *const engine_names[] = { "epoll", "uring", NULL };
@@ -52,7 +52,8 @@ static const struct row rows[] = {
 	{ "mechanism", KIND_MECHANISMS, MEASURES, AT(mechanisms), "LIST",
 	  "what to measure; all that are found", NULL },
 	{ "workload", KIND_WORDS, FOR_RUN, AT(workloads), "LIST",
-	  "rtt (ping-pong), stream (throughput), oneway (open loop at --rate); rtt,stream",
+	  "rtt (ping-pong), stream (throughput), oneway (open loop at --rate), attach (make,"
+	  " connect, pass and drop an object); rtt,stream",
 	  workload_names },
 	{ "wait", KIND_WORDS, FOR_RUN, AT(waits), "LIST",
 	  "own (as it comes), spin, block, adaptive; own", wait_names },

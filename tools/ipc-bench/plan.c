@@ -87,6 +87,11 @@ static const char *misfit(const struct plan *plan, const struct options *options
 		return "this workload has one producer and one consumer";
 	if (task->setup.batch > 1 && task->workload != WORKLOAD_STREAM)
 		return "this workload sends one message at a time";
+	if (task->workload == WORKLOAD_ATTACH && !mechs[task->mechanism]->make)
+		return "attach does not know how to make one";
+	if (task->workload == WORKLOAD_ATTACH &&
+	    (task->setup.wait != WAIT_OWN || task->setup.capacity))
+		return "attach makes objects as they come";
 	if (task->setup.wait == WAIT_SPIN && !options->force && !enough_cpus(plan))
 		return "spinning needs a CPU for each process (or --force)";
 	if (config->engine == ENGINE_URING)

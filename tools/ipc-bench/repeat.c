@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,7 +119,8 @@ static int make(const struct mech *mech, struct link *link)
 	int r = 0;
 
 	link->setup = control->task.setup;
-	link->leftovers = &control->leftovers;
+	link->leftovers = &control->leftovers[0];
+	link->socket[0] = link->socket[1] = -1;
 	if (control->task.probe && mech->try_send)
 		r = probe_apart(mech, link);
 	if (r == 0)
@@ -127,6 +129,10 @@ static int make(const struct mech *mech, struct link *link)
 		return r;
 	control->capacity_bytes = link->capacity_bytes;
 	control->memory_bytes = link->memory_bytes;
+	if (control->task.workload != WORKLOAD_ATTACH)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link->socket) < 0)
+		return mech_fail(control->why, "socketpair", errno);
 	return 0;
 }
 
@@ -136,6 +142,8 @@ static pid_t start_worker(const struct mech *mech, struct link *link, unsigned i
 
 	if (pid == 0) {
 		mech_close(mech, link, !index);
+		if (link->socket[!index] >= 0)
+			close(link->socket[!index]);
 		worker_run(control, link, index);
 	}
 	return pid;
@@ -223,7 +231,9 @@ static void judge(void)
 
 	for (int i = 0; i < WORKERS; i++)
 		reader[i] = (const void *)control->worker[i].check;
-	pattern_verdict(&reader[1], 1, to_consumer, WORKERS, &control->integrity);
+	/* The maker of objects receives, too. */
+	pattern_verdict(&reader[control->task.workload != WORKLOAD_ATTACH], 1, to_consumer, WORKERS,
+			&control->integrity);
 	if (control->task.workload != WORKLOAD_RTT)
 		return;
 	pattern_verdict(&reader[0], 1, to_pinger, WORKERS, &back);
@@ -242,6 +252,9 @@ static void start_workers(const struct mech *mech, struct link *link, pid_t pids
 	}
 	mech_close(mech, link, 0);
 	mech_close(mech, link, 1);
+	for (int i = 0; i < WORKERS; i++)
+		if (link->socket[i] >= 0)
+			close(link->socket[i]);
 }
 
 static void supervise(const struct mech *mech, struct link *link)

@@ -78,19 +78,25 @@ static json_t *repeats_of(const struct row *row, size_t offset)
 	return json;
 }
 
+/* Times, or null. */
+static json_t *times(const struct hist *h)
+{
+	if (!h || h->count == 0)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "min", integer(h->min),
+			 "p50", integer(hist_quantile(h, 0.5)), "p90", quantile(h, 0.9), "p99",
+			 quantile(h, 0.99), "p99_9", quantile(h, 0.999), "p99_99",
+			 quantile(h, 0.9999), "max", integer(h->max), "mean",
+			 number(hist_mean(h)), "samples", integer(h->count));
+}
+
 /* The distribution over all repeats, or null. */
 static json_t *distribution(const struct row *row)
 {
-	const struct hist *h = row->hist;
-	json_t *json;
+	json_t *json = times(row->hist);
 
-	if (!h || h->count == 0)
-		return json_null();
-	json = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "min", integer(h->min),
-			 "p50", integer(hist_quantile(h, 0.5)), "p90", quantile(h, 0.9), "p99",
-			 quantile(h, 0.99), "p99_9", quantile(h, 0.999), "p99_99",
-			 quantile(h, 0.9999), "max", integer(h->max), "mean", number(hist_mean(h)),
-			 "samples", integer(h->count));
+	if (json_is_null(json))
+		return json;
 	json_object_set_new(json, "p50_values", repeats_of(row, offsetof(struct point, p50)));
 	json_object_set_new(json, "p99_values", repeats_of(row, offsetof(struct point, p99)));
 	return json;
@@ -150,6 +156,24 @@ static uint64_t messages_of(const struct row *row)
 	return messages;
 }
 
+/* Times of the phases of attach and the memory of an object, or null. */
+static json_t *attach(const struct row *row)
+{
+	json_t *json;
+	char key[32];
+
+	if (!row->phase)
+		return json_null();
+	json = json_pack("{s:I, s:I, s:I}", "memory_empty_bytes", (json_int_t)row->empty_bytes,
+			 "memory_full_bytes", (json_int_t)row->full_bytes, "descriptors",
+			 (json_int_t)row->descriptors);
+	for (int p = 0; p < ATTACH_PHASES; p++) {
+		snprintf(key, sizeof(key), "%s_ns", attach_phase_name((enum attach_phase)p));
+		json_object_set_new(json, key, times(&row->phase[p]));
+	}
+	return json;
+}
+
 /* What was measured. */
 static void add_measures(json_t *json, const struct row *row)
 {
@@ -166,6 +190,7 @@ static void add_measures(json_t *json, const struct row *row)
 	json_object_set_new(json, "bytes_per_s", rate_of(row, (double)task->setup.size));
 	json_object_set_new(json, "latency_ns", stream ? json_null() : distribution(row));
 	json_object_set_new(json, "issue_ns", json_null());
+	json_object_set_new(json, "attach", attach(row));
 	json_object_set_new(json, "transit_ns", stream ? distribution(row) : json_null());
 }
 

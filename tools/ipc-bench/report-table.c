@@ -62,6 +62,33 @@ static struct stats_median round_trip(const struct row *row)
 	return (struct stats_median){ 1e9 / rate.median, 1e9 / rate.high, 1e9 / rate.low, rate.n };
 }
 
+/* Rounded up. */
+static uint64_t kibibytes(uint64_t bytes)
+{
+	return (bytes + 1023) / 1024 * 1024;
+}
+
+/* Medians of the phases of attach, and the memory of one object. */
+static void put_phases(struct line *line)
+{
+	const struct row *row = line->row;
+	char *cell = line->cell[COLUMN_VALUE];
+	char text[TEXT_MAX], full[TEXT_MAX];
+	size_t used = 0;
+
+	for (int p = 0; p < ATTACH_PHASES; p++) {
+		if (row->phase[p].count == 0)
+			continue;
+		format_ns((double)hist_quantile(&row->phase[p], 0.5), text);
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, "%s%s %.12s",
+					 used ? "  " : "", attach_phase_name((enum attach_phase)p),
+					 text);
+	}
+	snprintf(line->cell[COLUMN_QUEUED], TEXT_MAX, "%.20s empty, %.20s full",
+		 format_size(kibibytes(row->empty_bytes), text),
+		 format_size(kibibytes(row->full_bytes), full));
+}
+
 static void put_value(struct line *line)
 {
 	const struct row *row = line->row;
@@ -69,6 +96,10 @@ static void put_value(struct line *line)
 	struct stats_median m;
 	char value[TEXT_MAX], p99[TEXT_MAX];
 
+	if (row->phase) {
+		put_phases(line);
+		return;
+	}
 	if (row->config->task.workload == WORKLOAD_STREAM) {
 		m = RESULT_MEDIAN(row, msgs_per_s);
 		format_rate_ci(&m, cell);
@@ -89,7 +120,7 @@ static void put_ratio(struct line *line, const struct results *results)
 	struct stats_median ratio;
 	char text[TEXT_MAX];
 
-	if (!base || line->row->config->task.workload == WORKLOAD_ONEWAY)
+	if (!base || line->row->phase || line->row->config->task.workload == WORKLOAD_ONEWAY)
 		return;
 	ratio = result_ratio(line->row, base);
 	if (ratio.n > 0)
@@ -104,6 +135,8 @@ static void put_costs(struct line *line)
 	struct stats_median cpu = RESULT_MEDIAN(line->row, cpu_ns_per_msg);
 	char text[TEXT_MAX];
 
+	if (line->row->phase)
+		return;
 	snprintf(line->cell[COLUMN_CPU], TEXT_MAX, "CPU %.30s/msg", format_ns(cpu.median, text));
 	if (isfinite(config->syscalls_per_msg))
 		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "%.3f sys/msg",
@@ -124,6 +157,8 @@ static void put_mark(struct line *line, const struct results *results)
 {
 	static const char *const marks[] = { "", "best", "tie" };
 
+	if (line->row->phase)	/* no single figure decides */
+		return;
 	snprintf(line->cell[COLUMN_MARK], TEXT_MAX, "%s",
 		 marks[rank_mark(results, line->row, merit_speed)]);
 }

@@ -81,6 +81,15 @@ static void warn_outliers(const struct row *row, json_t *warnings)
 	free(values);
 }
 
+static void warn_attach(const struct row *row, json_t *warnings)
+{
+	warn(warnings, "no latency sampled: attach has times of its own");
+	for (int p = 0; p < ATTACH_PHASES; p++)
+		if (row->phase[p].count == 0)
+			warn(warnings, "no %s: %s", attach_phase_name((enum attach_phase)p),
+			     p == ATTACH_PASS ? "there is no way for it" : "no object lived");
+}
+
 /* Numbers that are null, and why. */
 static void warn_missing(const struct row *row, json_t *warnings)
 {
@@ -93,7 +102,9 @@ static void warn_missing(const struct row *row, json_t *warnings)
 		warn(warnings, "no system calls counted: %s",
 		     config->syscalls_reason[0] ? config->syscalls_reason
 						: "no counting pass ended");
-	if (row->hist->count == 0)
+	if (row->phase)
+		warn_attach(row, warnings);
+	else if (row->hist->count == 0)
 		warn(warnings, "no %s sampled: %s", stream ? "transit" : "latency",
 		     stream ? "one message in 4096 is, and there were fewer" : "no messages");
 	else if (!hist_supports(row->hist, 0.9999))

@@ -50,6 +50,21 @@ static int add_hist(struct row *row, const struct hist *hist)
 	return 0;
 }
 
+static int add_attach(struct row *row, const struct attach *a)
+{
+	if (!row->phase)
+		row->phase = calloc(ATTACH_PHASES, sizeof(*row->phase));
+	if (!row->phase)
+		return -ENOMEM;
+	for (int p = 0; p < ATTACH_PHASES; p++)
+		for (uint32_t i = 0; i < a->count[p] && i < ATTACH_ROUNDS; i++)
+			hist_record(&row->phase[p], a->ns[p][i]);
+	row->empty_bytes = a->empty_bytes;
+	row->full_bytes = a->full_bytes;
+	row->descriptors = a->descriptors;
+	return 0;
+}
+
 static int class_of(const struct control *control)
 {
 	const int32_t *cpu = control->task.cpu;
@@ -75,7 +90,10 @@ static void add_costs(struct point *point, const struct control *control)
 static void add_times(struct point *point, const struct control *control)
 {
 	/* The last message is received by the consumer, or, as an answer, by the pinger. */
-	int last = control->task.workload == WORKLOAD_RTT ? 0 : 1;
+	int last = control->task.workload == WORKLOAD_RTT ||
+				   control->task.workload == WORKLOAD_ATTACH
+			   ? 0
+			   : 1;
 	const struct pass_result *pass = &control->worker[last].pass[PASS_TIMED];
 
 	point->messages = pass->done;
@@ -113,6 +131,8 @@ int result_add(struct results *results, struct config *config, int block,
 
 	if (!row || add_point(row, &point) < 0 || add_hist(row, &control->hist) < 0)
 		return -ENOMEM;
+	if (config->task.workload == WORKLOAD_ATTACH && add_attach(row, &control->attach) < 0)
+		return -ENOMEM;
 	pattern_result_add(&row->integrity, &control->integrity);
 	noise_merge(&row->noise, &control->noise);
 	return class;
@@ -149,6 +169,7 @@ void result_free(struct results *results)
 	for (size_t i = 0; i < results->rows; i++) {
 		free(results->row[i].point);
 		free(results->row[i].hist);
+		free(results->row[i].phase);
 	}
 	free(results->row);
 	*results = (struct results){ 0 };

@@ -146,6 +146,8 @@ static void explore(struct config *config, const struct control *c)
 	for (int i = 0; i < WORKERS; i++)
 		faults += c->worker[i].pass[PASS_COUNTED].cost.faults_minor +
 			  c->worker[i].pass[PASS_COUNTED].cost.faults_major;
+	if (config->task.workload == WORKLOAD_ATTACH)
+		snprintf(config->syscalls_reason, MECH_WHY, "attach has no pass for it");
 	if (counted == 0)
 		return;
 	config->faults_per_msg = (double)faults / (double)counted;
@@ -227,7 +229,8 @@ static int one_repeat(struct run *run, struct config *config, int block)
 	run->control->task = config->task;
 	run->control->task.seed = next_random(run);
 	run->control->task.probe = !config->explored;
-	run->control->task.count = !config->explored;
+	run->control->task.count =
+		!config->explored && config->task.workload != WORKLOAD_ATTACH;
 	switch (repeat_execute(run->control, run->control_fd, deadline)) {
 	case OUTCOME_DONE:
 		return judge(run, config, block);

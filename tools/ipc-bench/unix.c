@@ -2,7 +2,9 @@
 #include "unix.h"
 
 #include <limits.h>
+#include <linux/sock_diag.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "fd.h"
@@ -51,4 +53,31 @@ int unix_create(struct link *link, int type, char why[MECH_WHY])
 		return -EPERM;
 	}
 	return fd_mode(link, why);
+}
+
+int unix_make(struct link *link, int type)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	for (int side = 0; side < 2; side++)
+		link->port[side].in = link->port[side].out = pair[side];
+	return 0;
+}
+
+uint64_t unix_held(const struct link *link)
+{
+	uint32_t info[SK_MEMINFO_VARS];
+	socklen_t length;
+	uint64_t sum = 0;
+
+	for (int side = 0; side < 2; side++) {
+		length = sizeof(info);
+		memset(info, 0, sizeof(info));
+		if (link->port[side].in >= 0 &&
+		    getsockopt(link->port[side].in, SOL_SOCKET, SO_MEMINFO, info, &length) == 0)
+			sum += info[SK_MEMINFO_WMEM_ALLOC];
+	}
+	return sum;
 }

@@ -8,4 +8,8 @@
 /* create() for a socket of @type. */
 int unix_create(struct link *link, int type, char why[MECH_WHY]);
 
+/* make() for one, and held(): the buffers of what is queued. */
+int unix_make(struct link *link, int type);
+uint64_t unix_held(const struct link *link);
+
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "weir/handle.h"
 #include "weir/pipe.h"
 
 #define FILES_MAX 64
@@ -21,9 +22,9 @@ static bool known(ino_t seen[FILES_MAX], size_t *count, ino_t file)
 	return false;
 }
 
-/* Memory behind the descriptors of this process that are memory files, each file once. The
- * library tells no size, but every page of a pipe is in such a file. */
-static uint64_t memory_files(void)
+/* Memory behind the descriptors of this process that are memory files, each file once: all of it,
+ * or what has pages by now. The library tells no size, but every page of a pipe is in such a file. */
+static uint64_t memory_files(bool all)
 {
 	DIR *folder = opendir("/proc/self/fd");
 	ino_t seen[FILES_MAX];
@@ -35,7 +36,7 @@ static uint64_t memory_files(void)
 	while (folder && (entry = readdir(folder)))
 		if (fstat(atoi(entry->d_name), &st) == 0 && S_ISREG(st.st_mode) &&
 		    st.st_nlink == 0 && !known(seen, &count, st.st_ino))
-			sum += (uint64_t)st.st_size;
+			sum += all ? (uint64_t)st.st_size : (uint64_t)st.st_blocks * 512;
 	if (folder)
 		closedir(folder);
 	return sum;
@@ -66,7 +67,7 @@ int weir_ends_create(struct link *link, char why[MECH_WHY])
 		.size = sizeof(options),
 		.capacity = link->setup.capacity,
 	};
-	uint64_t before = memory_files();
+	uint64_t before = memory_files(true);
 	struct weir_end *ends[2];
 	int r;
 
@@ -80,7 +81,7 @@ int weir_ends_create(struct link *link, char why[MECH_WHY])
 		set_waiting(&link->port[side]);
 	}
 	link->capacity_bytes = link->setup.capacity ? link->setup.capacity : WEIR_PIPE_CAPACITY;
-	link->memory_bytes = memory_files() - before;
+	link->memory_bytes = memory_files(true) - before;
 	return 0;
 }
 
@@ -95,4 +96,43 @@ void weir_ends_leave(struct link *link, int side)
 {
 	weir_pipe_close(link->port[side].sink);
 	link->port[side].sink = link->port[side].source = NULL;
+}
+
+int weir_ends_make(struct link *link)
+{
+	struct weir_end *ends[2];
+	int r;
+
+	r = weir_pipe(ends, NULL);
+	if (r < 0)
+		return r;
+	for (int side = 0; side < 2; side++) {
+		link->port[side].sink = link->port[side].source = ends[side];
+		set_waiting(&link->port[side]);
+	}
+	return 0;
+}
+
+int weir_ends_pass(struct link *link, int side, int socket)
+{
+	return weir_send_handle(socket, link->port[side].sink, 0, WEIR_FOREVER);
+}
+
+int weir_ends_accept(struct link *link, int side, int socket)
+{
+	struct weir_end *end;
+	int r;
+
+	r = weir_recv_handle(socket, WEIR_KIND_PIPE_END, 0, WEIR_FOREVER, &end);
+	if (r < 0)
+		return r;
+	link->port[side].sink = link->port[side].source = end;
+	set_waiting(&link->port[side]);
+	return 0;
+}
+
+uint64_t weir_ends_held(const struct link *link)
+{
+	(void)link;
+	return memory_files(false);
 }

@@ -15,6 +15,10 @@
 bool weir_ends_can(const struct setup *setup, char why[MECH_WHY]);
 
 int weir_ends_create(struct link *link, char why[MECH_WHY]);
+int weir_ends_make(struct link *link);
+int weir_ends_pass(struct link *link, int side, int socket);
+int weir_ends_accept(struct link *link, int side, int socket);
+uint64_t weir_ends_held(const struct link *link);
 int weir_ends_try(struct link *link, const void *message);
 void weir_ends_leave(struct link *link, int side);
 

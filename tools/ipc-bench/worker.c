@@ -123,6 +123,7 @@ static void prepare(struct control *c, struct link *link, unsigned int side)
 	int r;
 
 	self = (struct worker){
+		.link = link,
 		.port = link->port[side],
 		.side = side,
 		.check = (void *)c->worker[side].check,
@@ -166,6 +167,8 @@ static int work(const struct task *task, const struct loops *loops)
 	switch (task->workload) {
 	case WORKLOAD_RTT:
 		return self.side == 0 ? loops->rtt_ping(&self) : loops->rtt_pong(&self);
+	case WORKLOAD_ATTACH:
+		return self.side == 0 ? attach_make(&self) : attach_serve(&self);
 	case WORKLOAD_ONEWAY:
 		return self.side == 0 ? loops->oneway_send(&self) : loops->oneway_recv(&self);
 	default:
@@ -253,7 +256,7 @@ static void run_passes(struct control *c)
 {
 	const struct task *task = &c->task;
 
-	if (task->warmup_ns)
+	if (task->warmup_ns && task->workload != WORKLOAD_ATTACH)
 		run_pass(c, PASS_WARMUP, 0, task->warmup_ns);
 	clear_hist(c);
 	run_pass(c, PASS_TIMED, task->messages, task->messages ? 0 : task->duration_ns);

@@ -24,6 +24,7 @@
 #define WORKER_STAMP_EVERY 4096
 
 struct worker {
+	struct link *link;
 	struct port port;
 	struct pattern_shape shape;
 	unsigned int side;
