@@ -212,7 +212,8 @@ END_TEST
 START_TEST(garbage_is_einval)
 {
 	static const char *const garbage[] = {
-		"", "weir", "weir1", "weir1:", "weir1:1", "weir1:1:0", "weir1:1:0:0", "weir1:1:0:0:",
+		"", "weir", "weir1", "weir1:", "weir1:1", "weir1:1:0", "weir1:1:0:0",
+		"weir1:1:0:0:",
 		"weir1:1:0:0:0", "weir1:1:0:0:0,1,2", "weir1:1:0:0:0,1,2,3,4,5,6",
 		"weir1:1:0:0:0,1,2,3,4,5,6,", "weir1:1:0:0:0,1,2,3,4,5,6,7,8",
 		"weir1:1:0:0:0,1,2,3,4,5,6,7,", "weir1:1:0:0:0,1,2,3,4,5,6,7 ",
@@ -275,6 +276,7 @@ END_TEST
 
 START_TEST(damaged_text_changes_nothing)
 {
+	static const char letters[] = "0123456789:,weir-\n ";
 	char good[WEIR_EXPORT_SIZE];
 	struct weir_end *end;
 	size_t length;
@@ -287,7 +289,7 @@ START_TEST(damaged_text_changes_nothing)
 
 		memcpy(text, good, sizeof(text));
 		for (uint64_t i = test_random_below(3) + 1; i > 0; i--)
-			text[test_random_below(length + 1)] = "0123456789:,weir-\n "[test_random_below(19)];
+			text[test_random_below(length + 1)] = letters[test_random_below(19)];
 		text[sizeof(text) - 1] = '\0';
 		if (strcmp(text, good) == 0)
 			continue;
