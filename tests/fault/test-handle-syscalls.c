@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each system call of exporting, importing, sending and receiving an end made to fail: the first,
+ * the second and so on, until there are no more; only that one, or all from there on, or all of a
+ * kind. It is an error then, or goes without; nothing leaks, no descriptor of anybody else is
+ * closed, and without failures it works.
+ */
+#include "pipe-tools.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "sys/sys.h"
+
+#define FOREVER	UINT32_MAX
+#define ENDLESS	1000
+
+static struct {
+	int error;		/* negative */
+	uint32_t first;		/* of the calls, counted from 0 */
+	uint32_t last;
+	int kind;		/* -1: whichever */
+} plan;
+
+static uint32_t calls_made, calls_failed;
+static bool kind_is_used[SYS_CALL_COUNT];
+
+static int fail_by_plan(enum sys_call call)
+{
+	uint32_t number;
+
+	kind_is_used[call] = true;
+	if (plan.kind >= 0 && (int)call != plan.kind)
+		return 0;
+	number = calls_made++;
+	if (number < plan.first || number > plan.last)
+		return 0;
+	return calls_failed++ < ENDLESS ? plan.error : 0;
+}
+
+static void failures_begin(void)
+{
+	calls_made = calls_failed = 0;
+	sys_fault = fail_by_plan;
+}
+
+static void failures_end(void)
+{
+	sys_fault = NULL;
+}
+
+#define check(condition) \
+	do { \
+		if (!(condition)) \
+			ck_abort_msg("%s (error %d, calls %u to %u of kind %d)", #condition, \
+				     plan.error, plan.first, plan.last, plan.kind); \
+	} while (0)
+
+static const int errors[] = { EMFILE, EPERM, EINTR, EAGAIN, EINVAL };
+
+static void with_each_call(int error, void (*once)(void))
+{
+	struct resources before = resources_begin();
+
+	plan.error = -error;
+	plan.kind = -1;
+	plan.first = 0;
+	memset(kind_is_used, 0, sizeof(kind_is_used));
+	do {
+		plan.last = plan.first;
+		once();
+		plan.first++;
+	} while (calls_failed > 0);
+	plan.first = 0;
+	plan.last = FOREVER;
+	do {
+		once();
+		plan.first++;
+	} while (calls_failed > 0);
+	plan.first = 0;
+	for (plan.kind = 0; plan.kind < SYS_CALL_COUNT; plan.kind++)
+		if (kind_is_used[plan.kind])
+			once();
+	resources_check(&before);
+}
+
+/* The failure itself, or what a descriptor is taken for that does not answer. */
+static bool explained(int result)
+{
+	return result == plan.error || result == -EINVAL || result == -EBADF || result == -EAGAIN;
+}
+
+static char texts[2][WEIR_EXPORT_SIZE];
+static int sockets[2];
+
+static void make(struct weir_end *ends[2])
+{
+	check(pipe_make(ends, 0, 4096) == 0);
+}
+
+static void use(struct weir_end *ends[2])
+{
+	check(send_number(ends[1], 5, 0) == 0);
+	check(recv_number(ends[0], 0) == 5);
+	check(send_number(ends[0], 6, 0) == 0);
+	check(recv_number(ends[1], 0) == 6);
+}
+
+static void use_and_close(struct weir_end *ends[2])
+{
+	use(ends);
+	pipe_close_both(ends);
+}
+
+static void export_once(void)
+{
+	struct weir_end *ends[2];
+	int result;
+
+	make(ends);
+	use(ends);
+	failures_begin();
+	result = weir_export(ends[1], texts[1], WEIR_EXPORT_SIZE);
+	failures_end();
+	if (result > 0)
+		check(weir_unexport(texts[1]) == 0);
+	else
+		check(result == plan.error);
+	use_and_close(ends);
+}
+
+static void unexport_once(void)
+{
+	struct weir_end *ends[2];
+	int result;
+
+	make(ends);
+	check(weir_export(ends[1], texts[1], WEIR_EXPORT_SIZE) > 0);
+	failures_begin();
+	result = weir_unexport(texts[1]);
+	failures_end();
+	/* All or nothing is closed. */
+	check(result == 0 || explained(result));
+	check(weir_unexport(texts[1]) == (result == 0 ? -EBADF : 0));
+	use_and_close(ends);
+}
+
+/* In a process that has nothing of the pipe. */
+static void import_once(void)
+{
+	struct weir_end *ends[2], *const nothing = (void *)&plan;
+	int result;
+
+	make(ends);
+	for (int i = 0; i < 2; i++)
+		check(weir_export(ends[i], texts[i], WEIR_EXPORT_SIZE) > 0);
+	pipe_close_both(ends);
+	ends[0] = nothing;
+	failures_begin();
+	result = weir_import(texts[0], WEIR_KIND_PIPE_END, &ends[0]);
+	failures_end();
+	if (result < 0) {
+		check(explained(result));
+		check(ends[0] == nothing);
+		check(weir_import(texts[0], WEIR_KIND_PIPE_END, &ends[0]) == 0);
+	}
+	check(weir_import(texts[1], WEIR_KIND_PIPE_END, &ends[1]) == 0);
+	use_and_close(ends);
+}
+
+/* In one that has it, and owns it. */
+static void import_again_once(void)
+{
+	struct weir_end *ends[2], *more;
+	int result;
+
+	make(ends);
+	use(ends);
+	check(weir_export(ends[1], texts[1], WEIR_EXPORT_SIZE) > 0);
+	failures_begin();
+	result = weir_import(texts[1], WEIR_KIND_PIPE_END, &more);
+	failures_end();
+	if (result < 0) {
+		check(explained(result));
+		check(weir_import(texts[1], WEIR_KIND_PIPE_END, &more) == 0);
+	}
+	check(send_number(more, 1, 0) == -EBUSY);
+	weir_pipe_close(more);
+	use_and_close(ends);
+}
+
+static void send_once(void)
+{
+	struct weir_end *ends[2], *more;
+	int result;
+
+	make(ends);
+	failures_begin();
+	result = weir_send_handle(sockets[0], ends[1], 0, clock_now() + 100 * MS);
+	failures_end();
+	check(result == 0 || explained(result) || result == -ETIMEDOUT);
+	/* Sent is sent, and not sent is not. */
+	check(weir_recv_handle(sockets[1], WEIR_KIND_PIPE_END, 0, 0, &more) ==
+	      (result == 0 ? 0 : -EAGAIN));
+	if (result == 0)
+		weir_pipe_close(more);
+	use_and_close(ends);
+}
+
+static void recv_once(void)
+{
+	struct weir_end *ends[2], *const nothing = (void *)&plan, *more = nothing;
+	uint32_t events;
+	int result;
+
+	make(ends);
+	check(weir_send_handle(sockets[0], ends[1], 0, 0) == 0);
+	weir_pipe_close(ends[1]);
+	failures_begin();
+	result = weir_recv_handle(sockets[1], WEIR_KIND_PIPE_END, 0, clock_now() + 100 * MS, &more);
+	failures_end();
+	if (result < 0) {
+		check(explained(result) || result == -ETIMEDOUT);
+		check(more == nothing);
+		/* It is there still, or was taken and closed. */
+		result = weir_recv_handle(sockets[1], WEIR_KIND_PIPE_END, 0, 0, &more);
+		check(result == 0 || result == -EAGAIN);
+	}
+	if (result == 0) {
+		ends[1] = more;
+		use_and_close(ends);
+		return;
+	}
+	check(weir_pipe_poll(ends[0], 0, 0, 0, &events) == 0 && events == WEIR_HUP);
+	weir_pipe_close(ends[0]);
+}
+
+static void setup(void)
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+}
+
+static void teardown(void)
+{
+	close(sockets[0]);
+	close(sockets[1]);
+}
+
+START_TEST(export_with_a_failing_call_leaves_nothing)
+{
+	with_each_call(errors[_i], export_once);
+	with_each_call(errors[_i], unexport_once);
+}
+END_TEST
+
+START_TEST(import_with_a_failing_call_can_be_done_again)
+{
+	with_each_call(errors[_i], import_once);
+	with_each_call(errors[_i], import_again_once);
+}
+END_TEST
+
+START_TEST(handle_over_a_socket_with_a_failing_call_arrives_or_not)
+{
+	with_each_call(errors[_i], send_once);
+	with_each_call(errors[_i], recv_once);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("handle-syscalls");
+	TCase *tcase = tcase_create("syscalls");
+	int count = (int)ARRAY_LENGTH(errors);
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, export_with_a_failing_call_leaves_nothing, 0, count);
+	tcase_add_loop_test(tcase, import_with_a_failing_call_can_be_done_again, 0, count);
+	tcase_add_loop_test(tcase, handle_over_a_socket_with_a_failing_call_arrives_or_not, 0,
+			    count);
+	suite_add_tcase(suite, tcase);
+	return test_main(suite);
+}
