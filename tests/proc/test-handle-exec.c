@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Ends that travel to other programs: by exec and by sockets, and who sees what when they are gone. */
+/* Ends that travel to other programs, by exec and by sockets; who sees what when they are gone. */
 #include "pipe-tools.h"
 
 #include <errno.h>
