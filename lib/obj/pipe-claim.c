@@ -17,7 +17,8 @@
 
 static ALWAYS_INLINE void *begin_claim(struct pipe_tx *tx, uint64_t size)
 {
-	tx->claimed = size + 1;
+	/* relaxed: read without the turn only by who commits without a claim */
+	store_relaxed(&tx->claimed, size + 1);
 	/* No send is to go the fast way. */
 	tx->lane.fast = tx->lane.tail;
 	return lane_tx_open(&tx->lane);
@@ -25,7 +26,7 @@ static ALWAYS_INLINE void *begin_claim(struct pipe_tx *tx, uint64_t size)
 
 static ALWAYS_INLINE void end_claim(struct pipe_tx *tx)
 {
-	tx->claimed = 0;
+	store_relaxed(&tx->claimed, 0);		/* relaxed: as above */
 	lane_tx_changed(&tx->lane);
 }
 
@@ -37,12 +38,37 @@ static void keep_turn(struct pipe_tx *tx, bool locked)
 		store_relaxed(&tx->claimant, pipe_thread());
 }
 
-static void give_turn(struct pipe_tx *tx)
+static void give_turn(struct pipe_tx *tx, bool locked)
 {
-	bool locked = load_relaxed(&tx->claimant) != 0;	/* relaxed: ours */
-
 	store_relaxed(&tx->claimant, 0);	/* relaxed: as above */
 	turn_give(&tx->side.turn, locked);
+}
+
+/*
+ * Have the turn with the claim of this thread: 0, or an error. It was kept, or is free for who made
+ * the claim as the only thread: all others leave with -EBUSY at once.
+ */
+static int resume_claim(struct weir_end *end, bool *ret_locked)
+{
+	struct pipe_tx *tx = end->tx;
+	uintptr_t claimant;
+	int result;
+
+	if (!tx)
+		return -EOPNOTSUPP;
+	/* relaxed: it is ours or it is not */
+	claimant = load_relaxed(&tx->claimant);
+	*ret_locked = true;
+	if (claimant != 0)
+		return claimant == pipe_thread() ? 0 : -EINVAL;
+	if (load_relaxed(&tx->claimed) == 0)	/* relaxed: as above */
+		return -EINVAL;
+	result = turn_take(&tx->side.turn, 0, WEIR_FOREVER, ret_locked);
+	if (result == 0 && tx->claimed == 0) {
+		turn_give(&tx->side.turn, *ret_locked);
+		result = -EINVAL;
+	}
+	return result;
 }
 
 static NOINLINE int claim_slow(struct weir_end *end, size_t size, uint32_t flags, int64_t deadline,
@@ -61,8 +87,8 @@ static NOINLINE int claim_slow(struct weir_end *end, size_t size, uint32_t flags
 		turn_give(&end->tx->side.turn, locked);
 		return result;
 	}
-	*ret_data = begin_claim(end->tx, size);
 	keep_turn(end->tx, locked);
+	*ret_data = begin_claim(end->tx, size);
 	return 0;
 }
 
@@ -82,19 +108,24 @@ int weir_pipe_claim(struct weir_end *end, size_t size, uint32_t flags, int64_t d
 
 static NOINLINE int commit_slow(struct weir_end *end, size_t size, uint32_t flags)
 {
-	struct pipe_tx *tx;
+	uintptr_t kept;
+	bool locked;
+	int result;
 
 	if (!end || (flags & ~COMMIT_FLAGS))
 		return -EINVAL;
-	tx = end->tx;
-	if (!tx)
-		return -EOPNOTSUPP;
-	if (size >= tx->claimed)
+	result = resume_claim(end, &locked);
+	if (result < 0)
+		return result;
+	kept = load_relaxed(&end->tx->claimant);	/* relaxed: ours */
+	if (size >= end->tx->claimed) {
+		turn_give(&end->tx->side.turn, locked && !kept);
 		return -EINVAL;
+	}
 	pipe_tx_put_open(end, size, flags);
 	pipe_set_conversing();
-	end_claim(tx);
-	give_turn(tx);
+	end_claim(end->tx);
+	give_turn(end->tx, locked);
 	return 0;
 }
 
@@ -125,13 +156,15 @@ int weir_pipe_commit(struct weir_end *end, size_t size, uint32_t flags)
 
 int weir_pipe_abort(struct weir_end *end)
 {
+	bool locked;
+	int result;
+
 	if (!end)
 		return -EINVAL;
-	if (!end->tx)
-		return -EOPNOTSUPP;
-	if (!end->tx->claimed)
-		return -EINVAL;
+	result = resume_claim(end, &locked);
+	if (result < 0)
+		return result;
 	end_claim(end->tx);
-	give_turn(end->tx);
+	give_turn(end->tx, locked);
 	return 0;
 }

@@ -103,29 +103,31 @@ int pipe_tx_large(struct weir_end *end, struct parts *from, uint64_t size, uint3
 
 void pipe_rx_forget(struct weir_end *end)
 {
-	end->rx->large = (struct large){ .mode = LARGE_NONE };
-	free(end->store);
-	end->store = NULL;
-	end->store_room = 0;
+	struct pipe_rx *rx = end->rx;
+
+	rx->large = (struct large){ .mode = LARGE_NONE };
+	free(rx->store);
+	rx->store = NULL;
+	rx->store_room = 0;
 }
 
 /* Room for @size bytes in the store, which grows with what has really come. */
-static int reserve(struct weir_end *end, uint64_t size)
+static int reserve(struct pipe_rx *rx, uint64_t size)
 {
-	uint64_t room = end->store_room ? end->store_room : 4096, total = end->rx->large.total;
+	uint64_t room = rx->store_room ? rx->store_room : 4096, total = rx->large.total;
 	uint8_t *store;
 
-	if (size <= end->store_room)
+	if (size <= rx->store_room)
 		return 0;
 	while (room < size)
 		room *= 2;
 	if (room > total)
 		room = total;
-	store = realloc(end->store, room);
+	store = realloc(rx->store, room);
 	if (!store)
 		return -ENOMEM;
-	end->store = store;
-	end->store_room = room;
+	rx->store = store;
+	rx->store_room = room;
 	return 0;
 }
 
@@ -139,25 +141,26 @@ static const uint8_t *piece_data(const struct pipe_rx *rx, uint64_t header, uint
 
 static void take_out(struct weir_end *end, uint64_t header)
 {
-	lane_rx_step(&end->rx->lane, (uint32_t)header);
+	pipe_rx_step(end->rx, (uint32_t)header);
 	pipe_rx_settle(end);
 }
 
 /* The piece at the head, which belongs here. 0, or -ENOMEM: nothing has changed. */
 static int add_piece(struct weir_end *end, uint64_t header, struct parts *to)
 {
-	struct large *large = &end->rx->large;
+	struct pipe_rx *rx = end->rx;
+	struct large *large = &rx->large;
 	uint64_t size;
-	const uint8_t *data = piece_data(end->rx, header, &size);
+	const uint8_t *data = piece_data(rx, header, &size);
 
 	if (to) {
 		parts_scatter(to, data, size);
 	} else {
-		int result = reserve(end, large->got + size);
+		int result = reserve(rx, large->got + size);
 
 		if (result < 0)
 			return result;
-		memcpy(end->store + large->got, data, size);
+		memcpy(rx->store + large->got, data, size);
 		large->saved += size;
 	}
 	large->got += size;
@@ -209,12 +212,13 @@ static int check_piece(struct weir_end *end, uint64_t header)
  */
 static int put_by(struct weir_end *end, struct parts to, int result)
 {
-	struct large *large = &end->rx->large;
+	struct pipe_rx *rx = end->rx;
+	struct large *large = &rx->large;
 	uint8_t *bytes;
 
 	if (large->got == large->saved)
 		return result;
-	if (reserve(end, large->got) < 0) {
+	if (reserve(rx, large->got) < 0) {
 		uint64_t total = large->total;
 
 		pipe_rx_forget(end);
@@ -224,7 +228,7 @@ static int put_by(struct weir_end *end, struct parts to, int result)
 	}
 	for (uint64_t done = 0, n; done < large->saved; done += n)
 		n = parts_next(&to, large->saved - done, &bytes);
-	parts_gather(&to, end->store + large->saved, large->got - large->saved);
+	parts_gather(&to, rx->store + large->saved, large->got - large->saved);
 	large->saved = large->got;
 	return result;
 }
@@ -277,7 +281,8 @@ static int begin(struct weir_end *end, uint64_t header, const struct parts *to, 
 /* Some of it has been received by earlier calls. */
 static int resume(struct weir_end *end, struct parts *to, uint64_t room, size_t *ret_size)
 {
-	const struct large *large = &end->rx->large;
+	const struct pipe_rx *rx = end->rx;
+	const struct large *large = &rx->large;
 
 	if (!to)
 		return 0;
@@ -286,7 +291,7 @@ static int resume(struct weir_end *end, struct parts *to, uint64_t room, size_t 
 			*ret_size = large->total;
 		return -EMSGSIZE;
 	}
-	parts_scatter(to, end->store, large->saved);
+	parts_scatter(to, rx->store, large->saved);
 	return 0;
 }
 

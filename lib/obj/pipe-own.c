@@ -156,14 +156,17 @@ void pipe_release_tx(struct weir_end *end)
 void pipe_release_rx(struct weir_end *end)
 {
 	struct pipe_rx *rx = end->rx;
+	bool locked;
 
 	if (!rx->side.bound)
 		return;
 	pipe_rx_publish(end);
-	pipe_taken_forget(end);
+	locked = pipe_ledger_take(rx);
+	pipe_taken_forget(rx);
 	pipe_rx_forget(end);
 	rx->side.bound = false;
 	pipe_rx_changed(end);
+	pipe_ledger_give(rx, locked);
 	pipe_core_give(end->core, end->rx_lane, ROLE_READER);
 }
 

@@ -240,7 +240,10 @@ static int poll_with_tx(struct poll *p, uint32_t flags, int64_t deadline, uint32
 	if (result < 0)
 		return result;
 	owned = tx->side.bound;
-	result = owned ? 0 : pipe_bind_tx(p->end);
+	if (tx->claimed)
+		result = -EBUSY;
+	else
+		result = owned ? 0 : pipe_bind_tx(p->end);
 	if (result == 0) {
 		p->tx = tx;
 		result = poll_end(p, flags, deadline, ret_events);
@@ -266,7 +269,8 @@ static int poll_with_rx(struct poll *p, uint32_t flags, int64_t deadline, uint32
 	result = owned ? 0 : pipe_bind_rx(p->end);
 	if (result == 0) {
 		p->rx = rx;
-		if (rx->lane.head != rx->lane.published)
+		/* relaxed: another thread may release what is taken */
+		if (rx->lane.head != load_relaxed(&rx->lane.published))
 			pipe_rx_publish(p->end);
 		result = poll_with_tx(p, flags, deadline, ret_events);
 		if (!owned)

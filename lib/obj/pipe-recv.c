@@ -38,7 +38,7 @@ static void answer_writer(struct pipe_rx *rx, bool dry)
 
 	if (wait == p->answered)
 		return;
-	room = lane_capacity(&rx->lane.lane) - RECORD_HEADER - lane_rx_backlog(&rx->lane);
+	room = lane_capacity(&rx->lane.lane) - RECORD_HEADER - lane_rx_unfreed(&rx->lane);
 	if (dry || stage == WAIT_AWAKE || room >= worth_a_wake(rx, stage))
 		park_answer(p, wait);
 }
@@ -46,7 +46,7 @@ static void answer_writer(struct pipe_rx *rx, bool dry)
 static COLD void release_room(struct pipe_rx *rx, uint64_t done)
 {
 	lane_rx_publish_at(&rx->lane, done);
-	answer_writer(rx, false);
+	answer_writer(rx, rx->dry_at == rx->lane.head);
 }
 
 /* The same when the lane is dry; @always: the writer may wait for what was said already. */
@@ -54,8 +54,9 @@ static void publish(struct weir_end *end, bool always)
 {
 	struct pipe_rx *rx = end->rx;
 	bool locked = pipe_ledger_take(rx);
-	uint64_t done = pipe_rx_done(end);
+	uint64_t done = pipe_rx_done(rx);
 
+	rx->dry_at = rx->lane.head;
 	if (done != rx->lane.published)
 		lane_rx_publish_at(&rx->lane, done);
 	else if (!always)
@@ -178,7 +179,7 @@ void pipe_rx_settle(struct weir_end *end)
 	bool locked = pipe_ledger_take(rx);
 
 	pipe_clear_conversing();
-	pipe_rx_settle_at(rx, pipe_rx_done(end));
+	pipe_rx_settle_at(rx, pipe_rx_done(rx));
 	pipe_rx_changed(end);
 	pipe_ledger_give(rx, locked);
 	reconsider_fence(rx);
@@ -188,6 +189,14 @@ NOINLINE int pipe_rx_tell(struct pipe_rx *rx, uint64_t done)
 {
 	release_room(rx, done);
 	return 0;
+}
+
+void pipe_rx_step(struct pipe_rx *rx, uint64_t size)
+{
+	bool locked = pipe_ledger_take(rx);
+
+	lane_rx_step(&rx->lane, size);
+	pipe_ledger_give(rx, locked);
 }
 
 int pipe_rx_done_with(struct weir_end *end, int result)
@@ -246,6 +255,12 @@ static bool sender_is_gone(struct pipe_rx *rx)
 	return pacer_due(&rx->large.pace, PARK_LINE_NS, 0) && park_owner_gone(&rx->side.park);
 }
 
+/* Whether a wait has ended that may have been too short to hear of its sender's death. */
+static bool ended_early(int result)
+{
+	return result == -EAGAIN || result == -ETIMEDOUT || result == -EINTR;
+}
+
 int pipe_rx_await(struct weir_end *end, bool half, uint32_t flags, int64_t deadline)
 {
 	struct pipe_rx *rx = end->rx;
@@ -269,7 +284,7 @@ int pipe_rx_await(struct weir_end *end, bool half, uint32_t flags, int64_t deadl
 	result = park_wait(&rx->side.park, &what, flags, deadline);
 	if (rx->sleeps != sleeps)
 		backlog_restart(&rx->backlog, &rx->lane);
-	if (half && (result == -EPIPE || (result == -EAGAIN && sender_is_gone(rx))))
+	if (half && (result == -EPIPE || (ended_early(result) && sender_is_gone(rx))))
 		result = -EOWNERDEAD;
 	/*
 	 * It may have come in the last moment, and what was sent before a close is still
@@ -280,7 +295,7 @@ int pipe_rx_await(struct weir_end *end, bool half, uint32_t flags, int64_t deadl
 
 static void skip(struct weir_end *end, uint64_t header)
 {
-	lane_rx_step(&end->rx->lane, (uint32_t)header);
+	pipe_rx_step(end->rx, (uint32_t)header);
 	pipe_rx_settle(end);
 }
 
@@ -360,24 +375,17 @@ static COLD int refuse(struct weir_end *end, uint64_t header)
 static ALWAYS_INLINE int copy_message(struct weir_end *end, uint64_t header, struct parts *to)
 {
 	struct pipe_rx *rx = end->rx;
-	uint64_t begin = rx->lane.head;
-	int result;
 
-	/* relaxed: see pipe_rx_changed() */
-	if (unlikely(!load_relaxed(&rx->plain))) {
-		result = pipe_taken_reserve(end);
-		if (result < 0)
-			return result;
-	}
 	if (likely(to->at->iov_len - to->offset >= (uint32_t)header))
 		copy_out((uint8_t *)to->at->iov_base + to->offset, lane_rx_message(&rx->lane),
 			 (uint32_t)header);
 	else
 		parts_scatter(to, lane_rx_message(&rx->lane), (uint32_t)header);
-	lane_rx_step(&rx->lane, (uint32_t)header);
-	/* relaxed: as above */
-	if (unlikely(!load_relaxed(&rx->plain)))
-		pipe_taken_add(end, (struct taken){ .begin = begin | TAKEN_RELEASED });
+	/* relaxed: see pipe_rx_changed() */
+	if (likely(load_relaxed(&rx->plain)))
+		lane_rx_step(&rx->lane, (uint32_t)header);
+	else
+		pipe_rx_step(rx, (uint32_t)header);
 	return 0;
 }
 

@@ -327,7 +327,9 @@ static int send_all(struct weir_end *end, const struct weir_msg *messages, size_
 		if (unlikely(result < 0))
 			break;
 		sent++;
-		sent += send_small(&end->tx->lane, messages + sent, count - sent);
+		/* A large one leaves nothing pending that the next would be seen together with. */
+		if (likely(end->tx->lane.pending))
+			sent += send_small(&end->tx->lane, messages + sent, count - sent);
 	}
 	if (!(flags & WEIR_MORE) || sent < count ||
 	    end->tx->lane.tail - end->tx->lane.first >= lane_capacity(&end->tx->lane.lane) / 8)

@@ -18,49 +18,64 @@
 
 /* ---- the ledger ---- */
 
-static ALWAYS_INLINE struct taken *entry(const struct weir_end *end, uint32_t i)
+static ALWAYS_INLINE struct taken *entry(const struct pipe_ledger *l, uint32_t i)
 {
-	return &end->taken[(end->rx->ledger.first + i) & (end->taken_room - 1)];
+	return &l->taken[(l->first + i) & (l->room - 1)];
 }
 
-static COLD int grow(struct weir_end *end)
+static COLD int grow(struct pipe_ledger *l)
 {
-	struct pipe_ledger *l = &end->rx->ledger;
-	uint32_t room = end->taken_room ? 2 * end->taken_room : ROOM_FIRST;
+	uint32_t room = l->room ? 2 * l->room : ROOM_FIRST;
 	struct taken *bigger = room > l->count ? calloc(room, sizeof(*bigger)) : NULL;
 
 	if (!bigger)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < l->count; i++)
-		bigger[i] = *entry(end, i);
-	free(end->taken);
-	end->taken = bigger;
-	end->taken_room = room;
+		bigger[i] = *entry(l, i);
+	free(l->taken);
+	l->taken = bigger;
+	l->room = room;
 	l->first = 0;
 	return 0;
 }
 
-int pipe_taken_reserve(struct weir_end *end)
+int pipe_taken_reserve(struct pipe_rx *rx)
 {
-	bool locked = pipe_ledger_take(end->rx);
-	int result = end->rx->ledger.count < end->taken_room ? 0 : grow(end);
+	bool locked = pipe_ledger_take(rx);
+	int result = rx->ledger.count < rx->ledger.room ? 0 : grow(&rx->ledger);
 
-	pipe_ledger_give(end->rx, locked);
+	pipe_ledger_give(rx, locked);
 	return result;
 }
 
-static ALWAYS_INLINE void add(struct weir_end *end, struct taken t)
+static ALWAYS_INLINE void add(struct pipe_rx *rx, void *own)
 {
-	*entry(end, end->rx->ledger.count++) = t;
+	struct pipe_ledger *l = &rx->ledger;
+
+	*entry(l, l->count++) = (struct taken){ .begin = rx->lane.head, .own = own };
 }
 
-void pipe_taken_add(struct weir_end *end, struct taken t)
+/* In one step for those who release: between the two, all before the head would count as free. */
+static ALWAYS_INLINE void add_and_step(struct pipe_rx *rx, uint64_t size)
 {
-	bool locked = pipe_ledger_take(end->rx);
+	add(rx, NULL);
+	lane_rx_step(&rx->lane, size);
+}
 
-	if (!(t.begin & TAKEN_RELEASED) || end->rx->ledger.count > 0)
-		add(end, t);
-	pipe_ledger_give(end->rx, locked);
+void pipe_taken_step(struct pipe_rx *rx, uint64_t size)
+{
+	bool locked = pipe_ledger_take(rx);
+
+	add_and_step(rx, size);
+	pipe_ledger_give(rx, locked);
+}
+
+void pipe_taken_add(struct pipe_rx *rx, void *own)
+{
+	bool locked = pipe_ledger_take(rx);
+
+	add(rx, own);
+	pipe_ledger_give(rx, locked);
 }
 
 bool pipe_taken_any(struct pipe_rx *rx)
@@ -78,46 +93,47 @@ static void drop(struct taken *t)
 	t->begin |= TAKEN_RELEASED;
 }
 
-void pipe_taken_forget(struct weir_end *end)
+void pipe_taken_forget(struct pipe_rx *rx)
 {
-	struct pipe_ledger *l = &end->rx->ledger;
+	struct pipe_ledger *l = &rx->ledger;
 
 	for (uint32_t i = 0; i < l->count; i++)
-		drop(entry(end, i));
+		drop(entry(l, i));
 	l->first = l->count = 0;
 }
 
 /* Whether @t lies in the ring at @data, and is not released. */
-static ALWAYS_INLINE bool is_at(const struct weir_end *end, const struct taken *t, const void *data)
+static ALWAYS_INLINE bool is_at(const struct pipe_rx *rx, const struct taken *t, const void *data)
 {
 	return !t->own && !(t->begin & TAKEN_RELEASED) &&
-	       lane_header(&end->rx->lane.lane, t->begin) + 1 == data;
+	       lane_header(&rx->lane.lane, t->begin) + 1 == data;
 }
 
 /* The entry that has @data, or NULL. Entries are in the order of their positions. */
-static struct taken *find(const struct weir_end *end, const void *data)
+static struct taken *find(const struct pipe_rx *rx, const void *data)
 {
-	const struct pipe_rx *rx = end->rx;
-	uint64_t offset = (uint64_t)((const uint8_t *)data - rx->lane.lane.ring) - RECORD_HEADER;
-	uint64_t ahead = (offset - pipe_rx_done(end)) & rx->lane.lane.mask;
-	uint64_t begin = pipe_rx_done(end) + ahead;
-	uint32_t low = 0, high = rx->ledger.count;
+	const struct pipe_ledger *l = &rx->ledger;
+	uint64_t offset = (uint64_t)((uintptr_t)data - (uintptr_t)rx->lane.lane.ring) -
+			  RECORD_HEADER;
+	uint64_t ahead = (offset - pipe_rx_done(rx)) & rx->lane.lane.mask;
+	uint64_t begin = pipe_rx_done(rx) + ahead;
+	uint32_t low = 0, high = l->count;
 
+	/* What was too large for the ring lies somewhere else; there is one at most, the oldest. */
+	if (l->count > 0 && entry(l, 0)->own) {
+		if (entry(l, 0)->own == data)
+			return entry(l, 0);
+		low = 1;
+	}
 	while (low < high) {
 		uint32_t middle = low + (high - low) / 2;
 
-		if (entry(end, middle)->begin < begin)
+		if ((entry(l, middle)->begin & ~TAKEN_RELEASED) < begin)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low < rx->ledger.count && is_at(end, entry(end, low), data))
-		return entry(end, low);
-	/* What was too large for the ring lies somewhere else, and is rare. */
-	for (uint32_t i = 0; i < rx->ledger.count; i++)
-		if (entry(end, i)->own == data)
-			return entry(end, i);
-	return NULL;
+	return low < l->count && is_at(rx, entry(l, low), data) ? entry(l, low) : NULL;
 }
 
 /* ---- taking ---- */
@@ -127,16 +143,13 @@ static int take_whole(struct weir_end *end, uint64_t header, const void **ret_da
 		      size_t *ret_size)
 {
 	struct pipe_rx *rx = end->rx;
-	struct taken t = { .begin = rx->lane.head };
-	const void *data = lane_rx_message(&rx->lane);
-	int result = pipe_taken_reserve(end);
+	int result = pipe_taken_reserve(rx);
 
 	if (result < 0)
 		return result;
-	lane_rx_step(&rx->lane, (uint32_t)header);
-	pipe_taken_add(end, t);
-	*ret_data = data;
+	*ret_data = lane_rx_message(&rx->lane);
 	*ret_size = (uint32_t)header;
+	pipe_taken_step(rx, (uint32_t)header);
 	return 0;
 }
 
@@ -144,8 +157,9 @@ static int take_whole(struct weir_end *end, uint64_t header, const void **ret_da
 static int take_large(struct weir_end *end, uint64_t header, uint32_t flags, int64_t deadline,
 		      const void **ret_data, size_t *ret_size)
 {
+	struct pipe_rx *rx = end->rx;
 	size_t size;
-	int result = pipe_taken_reserve(end);
+	int result = pipe_taken_reserve(rx);
 
 	if (result < 0)
 		return result;
@@ -154,14 +168,11 @@ static int take_large(struct weir_end *end, uint64_t header, uint32_t flags, int
 		*ret_size = size;
 	if (result != 0)
 		return result;
-	pipe_taken_add(end, (struct taken){
-		.begin = end->rx->lane.head,
-		.own = end->store,
-	});
-	*ret_data = end->store;
+	pipe_taken_add(rx, rx->store);
+	*ret_data = rx->store;
 	*ret_size = size;
-	end->store = NULL;
-	end->store_room = 0;
+	rx->store = NULL;
+	rx->store_room = 0;
 	return 0;
 }
 
@@ -185,7 +196,7 @@ static int take_one(struct weir_end *end, uint32_t flags, int64_t deadline, cons
 	if ((uint32_t)header <= end->limit)
 		return take_whole(end, header, ret_data, ret_size);
 	*ret_size = (uint32_t)header;
-	lane_rx_step(&rx->lane, (uint32_t)header);
+	pipe_rx_step(rx, (uint32_t)header);
 	pipe_rx_settle(end);
 	return -EMSGSIZE;
 }
@@ -213,15 +224,14 @@ static ALWAYS_INLINE bool take_fast(struct weir_end *end, const void **ret_data,
 	uint64_t size;
 
 	/* Not owned, among others. */
-	if (unlikely(rx->take_below == 0))
+	if (unlikely(rx->take_below == 0 || pipe_rx_is_waited_for(rx)))
 		return false;
 	size = lane_rx_look(&rx->lane) ^ RECORD_MARK;
 	/* With any other mark, or none, what is left is no small number. */
-	if (unlikely(size >= rx->take_below || rx->ledger.count == end->taken_room))
+	if (unlikely(size >= rx->take_below || rx->ledger.count == rx->ledger.room))
 		return false;
 	*ret_data = lane_rx_message(&rx->lane);
-	add(end, (struct taken){ .begin = rx->lane.head });
-	lane_rx_step(&rx->lane, size);
+	add_and_step(rx, size);
 	rx->plain = false;
 	*ret_size = size;
 	pipe_clear_conversing();
@@ -237,22 +247,28 @@ int weir_pipe_take(struct weir_end *end, uint32_t flags, int64_t deadline, const
 	return 0;
 }
 
-/* How many: the first is waited for, then what is there. */
+/*
+ * How many: the first is waited for, then what is there, up to anything that is more than to be
+ * taken: it is the next call's, which can tell of it.
+ */
 static int take_all(struct weir_end *end, struct weir_msg *messages, size_t count, uint32_t flags,
 		    int64_t deadline)
 {
+	const struct lane_rx *lane = &end->rx->lane;
 	const void *data;
+	int result = take_one(end, flags, deadline, &data, &messages[0].size);
 	size_t i;
 
-	for (i = 0; i < count; i++) {
-		int result = take_one(end, flags, i == 0 ? deadline : 0, &data, &messages[i].size);
+	if (result < 0)
+		return result;
+	messages[0].data = (void *)(uintptr_t)data;
+	for (i = 1; i < count; i++) {
+		uint64_t header = lane_rx_look(lane);
 
-		if (result < 0)
-			return i > 0 ? (int)i : result;
+		if (!lane_header_valid(&lane->lane, header) || (uint32_t)header > end->limit ||
+		    take_whole(end, header, &data, &messages[i].size) < 0)
+			break;
 		messages[i].data = (void *)(uintptr_t)data;
-		/* A lone look: more is not worth a way through the parking. */
-		if (lane_rx_look(&end->rx->lane) == 0)
-			return (int)i + 1;
 	}
 	return (int)i;
 }
@@ -276,35 +292,34 @@ int weir_pipe_take_batch(struct weir_end *end, struct weir_msg *messages, size_t
 /* ---- releasing ---- */
 
 /* Let go of the oldest as far as they are released. The caller has the ledger's turn. */
-static ALWAYS_INLINE void settle(struct weir_end *end)
+static ALWAYS_INLINE void settle(struct pipe_rx *rx)
 {
-	struct pipe_ledger *l = &end->rx->ledger;
+	struct pipe_ledger *l = &rx->ledger;
 
-	while (l->count > 0 && (entry(end, 0)->begin & TAKEN_RELEASED)) {
+	while (l->count > 0 && (entry(l, 0)->begin & TAKEN_RELEASED)) {
 		l->first++;
 		l->count--;
 	}
-	pipe_rx_settle_at(end->rx, pipe_rx_done(end));
+	pipe_rx_settle_at(rx, pipe_rx_done(rx));
 }
 
-static int release(struct weir_end *end, const void *data)
+static int release(struct pipe_rx *rx, const void *data)
 {
-	struct pipe_ledger *l = &end->rx->ledger;
+	struct pipe_ledger *l = &rx->ledger;
 	struct taken *t;
 
 	if (l->count == 0)
 		return data ? -EINVAL : 0;
 	if (!data) {
 		for (uint32_t i = 0; i < l->count; i++)
-			drop(entry(end, i));
+			drop(entry(l, i));
 	} else {
-		t = find(end, data);
+		t = find(rx, data);
 		if (!t)
 			return -EINVAL;
 		drop(t);
 	}
-	settle(end);
-	pipe_rx_changed(end);
+	settle(rx);
 	return 0;
 }
 
@@ -321,7 +336,10 @@ static NOINLINE int release_slow(struct weir_end *end, const void *data)
 		return -EOPNOTSUPP;
 	turn_visit(&rx->side.turn);
 	locked = pipe_ledger_take(rx);
-	result = release(end, data);
+	result = release(rx, data);
+	/* With threads the next receive does that, for it may be half-way through a message. */
+	if (!locked)
+		pipe_rx_changed(end);
 	pipe_ledger_give(rx, locked);
 	turn_leave(&rx->side.turn);
 	return result;
@@ -335,7 +353,7 @@ int weir_pipe_release(struct weir_end *end, const void *data)
 		return release_slow(end, data);
 	rx = end->rx;
 	/* It is the only one; behind it all is plain, unless a low limit is in the way. */
-	if (unlikely(!is_at(end, entry(end, 0), data) || rx->take_below <= COPY_SMALL_MAX))
+	if (unlikely(!is_at(rx, entry(&rx->ledger, 0), data) || rx->take_below <= COPY_SMALL_MAX))
 		return release_slow(end, data);
 	rx->ledger.first++;
 	rx->ledger.count = 0;

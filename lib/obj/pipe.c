@@ -25,12 +25,12 @@ void pipe_end_free(struct weir_end *end)
 {
 	sys_close(end->line);
 	sys_close(end->epoll);
-	if (end->private)
+	if (end->private) {
+		free(end->private->rx.ledger.taken);
 		sys_unmap(end->private, sizeof(*end->private));
+	}
 	if (end->core)
 		pipe_core_release(end->core);
-	free(end->taken);
-	free(end->store);
 	free(end);
 }
 

@@ -64,15 +64,26 @@ struct large {
 	struct pacer pace;	/* of looks whether its sender lives */
 };
 
+/* A message that the program reads in place. */
+struct taken {
+	uint64_t begin;	/* its position in the lane, and TAKEN_RELEASED */
+	void *own;	/* where it is, if that is not in the ring; allocated */
+};
+
+#define TAKEN_RELEASED UINT64_C(1)
+
 /*
- * Messages that are taken but not released, oldest first: indices into the end's taken[]. With
- * threads a lock of its own, held only for moments: who releases cannot wait for a thread that has
- * the turn and sleeps for the next message.
+ * Messages that are taken but not released, oldest first. With threads a lock of its own, held only
+ * for moments: who releases cannot wait for a thread that has the turn and sleeps for the next
+ * message. While there are any, the reader's head moves only under this lock, too: when the last of
+ * them is released, that is up to where all is free.
  */
 struct pipe_ledger {
 	struct turn turn;
 	uint32_t first;
 	uint32_t count;
+	uint32_t room;		/* of taken[], a power of two */
+	struct taken *taken;
 };
 
 struct pipe_rx {
@@ -82,26 +93,25 @@ struct pipe_rx {
 	struct lane_rx lane;
 	struct pipe_ledger ledger;
 	struct large large;
+	/* The beginning of a message in pieces that nobody waits for with a buffer of his own. */
+	uint8_t *store;
+	uint64_t store_room;
 	struct backlog backlog;
+	uint64_t dry_at;	/* head when there was nothing to receive, and we have told so */
 	uint64_t armed_at;	/* head when the exported descriptor was armed last */
 	uint64_t slept_at;	/* head when we slept last */
 	uint32_t sleeps;	/* how often we have slept */
 	bool fencing;		/* we ask the writer for fences */
 };
 
-/* What fork wipes, each side on lines of its own. */
+/*
+ * What fork wipes, each side on lines of its own. Memory that is allocated for a side is a child's,
+ * too, and lost to it: another thread may just have been changing where it is.
+ */
 struct pipe_private {
 	_Alignas(CACHE_APART) struct pipe_tx tx;
 	_Alignas(CACHE_APART) struct pipe_rx rx;
 };
-
-/* A message that the program reads in place, or that was received behind such a one. */
-struct taken {
-	uint64_t begin;	/* its position in the lane, and TAKEN_RELEASED */
-	void *own;	/* where it is, if that is not in the ring; allocated */
-};
-
-#define TAKEN_RELEASED UINT64_C(1)
 
 struct weir_end {
 	uint32_t kind;		/* WEIR_KIND_PIPE_END */
@@ -114,11 +124,6 @@ struct weir_end {
 	uint32_t flags;		/* of the options */
 	uint8_t tx_lane;
 	uint8_t rx_lane;
-	uint32_t taken_room;	/* of taken[], a power of two */
-	struct taken *taken;
-	/* The beginning of a message in pieces that nobody waits for with a buffer of his own. */
-	uint8_t *store;
-	uint64_t store_room;
 	uint64_t limit;		/* larger messages are refused */
 };
 
@@ -175,8 +180,10 @@ int pipe_tx_large(struct weir_end *end, struct parts *from, uint64_t size, uint3
 void pipe_rx_publish(struct weir_end *end);
 /* What has been stepped over is received, unless it is taken. */
 void pipe_rx_settle(struct weir_end *end);
-/* All before @done is received and released; tell the writer if it is due. */
+/* All before @done is received and released, and the writer is to know; 0. */
 int pipe_rx_tell(struct pipe_rx *rx, uint64_t done);
+/* Step over the next record, of @size bytes, and perhaps over some that are taken. */
+void pipe_rx_step(struct pipe_rx *rx, uint64_t size);
 /* The end of each receive, of its result @result, which it returns. */
 int pipe_rx_done_with(struct weir_end *end, int result);
 /* rx->plain again, after a change of what it depends on. The caller has the ledger's turn. */
@@ -215,37 +222,48 @@ static inline bool pipe_rx_ready(const struct pipe_rx *rx)
 }
 
 /* Have room in the ledger for one more message: 0 or -ENOMEM. */
-int pipe_taken_reserve(struct weir_end *end);
-/* Enter the message that ends at the head; one that is copied out only if others are taken. */
-void pipe_taken_add(struct weir_end *end, struct taken t);
+int pipe_taken_reserve(struct pipe_rx *rx);
+/* Step over the record at the head, of @size bytes, and enter it as taken. */
+void pipe_taken_step(struct pipe_rx *rx, uint64_t size);
+/* Enter what has been put together before the head at @own. */
+void pipe_taken_add(struct pipe_rx *rx, void *own);
 bool pipe_taken_any(struct pipe_rx *rx);
 /* What is taken is not any more; the next owner receives it again. */
-void pipe_taken_forget(struct weir_end *end);
+void pipe_taken_forget(struct pipe_rx *rx);
 /* Up to where messages are received and released. The caller has the ledger's turn. */
-static inline uint64_t pipe_rx_done(const struct weir_end *end)
+static inline uint64_t pipe_rx_done(const struct pipe_rx *rx)
 {
-	const struct pipe_ledger *l = &end->rx->ledger;
+	const struct pipe_ledger *l = &rx->ledger;
 
 	if (l->count == 0)
-		return end->rx->lane.head;
-	return end->taken[l->first & (end->taken_room - 1)].begin & ~TAKEN_RELEASED;
+		return rx->lane.head;
+	return l->taken[l->first & (l->room - 1)].begin & ~TAKEN_RELEASED;
+}
+
+/* Whether the writer has announced something that is not answered. */
+static ALWAYS_INLINE bool pipe_rx_is_waited_for(const struct pipe_rx *rx)
+{
+	const struct parking *p = &rx->side.park;
+
+	/* relaxed: ordered by the store of the published position, when there is one */
+	return load_relaxed(&p->peer->wait) != p->answered;
 }
 
 /* Whether the writer should be told of what has been received. */
 static ALWAYS_INLINE bool pipe_rx_worth_telling(const struct pipe_rx *rx, uint64_t done)
 {
-	const struct parking *p = &rx->side.park;
-
 	return done - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
-	       /* relaxed: ordered by the store of the published position, when there is one */
-	       load_relaxed(&p->peer->wait) != p->answered;
+	       pipe_rx_is_waited_for(rx);
 }
 
 /* All before @done is received and released. The caller has the ledger's turn. */
 static ALWAYS_INLINE int pipe_rx_settle_at(struct pipe_rx *rx, uint64_t done)
 {
 	lane_rx_settle_at(&rx->lane, done);
-	return unlikely(pipe_rx_worth_telling(rx, done)) ? pipe_rx_tell(rx, done) : 0;
+	/* If there is nothing to receive, nobody may come by before the writer needs the room. */
+	if (unlikely(pipe_rx_worth_telling(rx, done) || rx->dry_at == rx->lane.head))
+		return pipe_rx_tell(rx, done);
+	return 0;
 }
 
 static inline bool pipe_ledger_take(struct pipe_rx *rx)
@@ -311,7 +329,7 @@ static ALWAYS_INLINE int pipe_enter_tx(struct weir_end *end, uint32_t flags, int
 		return result;
 	if (likely(tx->side.bound && !tx->claimed))
 		return 0;
-	/* Claimed without keeping the turn, by the only thread or by one that is gone. */
+	/* Claimed without keeping the turn, while there was but one thread. */
 	result = tx->claimed ? -EBUSY : pipe_bind_tx(end);
 	if (result < 0)
 		turn_give(&tx->side.turn, *ret_locked);

@@ -392,6 +392,18 @@ static inline uint64_t lane_rx_backlog(const struct lane_rx *rx)
 	return ahead <= lane_capacity(&rx->lane) ? ahead : 0;
 }
 
+/*
+ * How many bytes of the ring the writer has not been told are free, whether to be received or
+ * received and still in use; an estimate, too.
+ */
+static inline uint64_t lane_rx_unfreed(const struct lane_rx *rx)
+{
+	/* relaxed: as above */
+	uint64_t used = load_relaxed(&rx->lane.writer->position) - rx->published;
+
+	return used <= lane_capacity(&rx->lane) - RECORD_HEADER ? used : 0;
+}
+
 /* Begin where the last reader ended. -EBADMSG if the positions cannot be. */
 int lane_rx_take_over(struct lane_rx *rx);
 

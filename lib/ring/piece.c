@@ -55,7 +55,7 @@ enum piece_view piece_look(const struct lane_rx *rx, bool half, bool drop)
 	}
 	if (header != 0)
 		return PIECE_SOMETHING;
-	if (!v.half)
-		return PIECE_NOTHING;
-	return is_stuffed(rx, v.position) ? PIECE_STUFFED : PIECE_HALF;
+	if (v.half && is_stuffed(rx, v.position))
+		return PIECE_STUFFED;
+	return v.half && !v.drop ? PIECE_HALF : PIECE_NOTHING;
 }

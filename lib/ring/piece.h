@@ -31,7 +31,7 @@ static inline uint64_t piece_need(const struct lane *l)
 /* What the next receive would find. */
 enum piece_view {
 	PIECE_NOTHING,		/* it would wait */
-	PIECE_HALF,		/* the same, for the rest of a message */
+	PIECE_HALF,		/* the same, for the rest of a message that is of interest */
 	PIECE_STUFFED,		/* the same, but it must make room: half a message fills the ring */
 	PIECE_SOMETHING		/* a message, or an error that is to be told */
 };

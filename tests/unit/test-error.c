@@ -12,8 +12,8 @@
 
 /* The list of weir/base.h: these have words of weir's own. */
 static const int own[] = {
-	0,     EAGAIN,   ETIMEDOUT, EINTR,  EPIPE,      ESHUTDOWN,
-	EBUSY, EMSGSIZE, EBADMSG,   EPROTO, EOPNOTSUPP, ENOENT,    EINVAL,
+	0,	    EAGAIN,   ETIMEDOUT, EINTR,	 EPIPE,	     ESHUTDOWN, EBUSY,
+	EOWNERDEAD, EMSGSIZE, EBADMSG,	 EPROTO, EOPNOTSUPP, ENOENT,	EINVAL,
 };
 
 START_TEST(each_own_error_has_a_text_of_its_own)

@@ -155,14 +155,16 @@ WEIR_PUBLIC int weir_pipe_claim(struct weir_end *end, size_t size, uint32_t flag
  * @flags	WEIR_MORE
  * The memory of the claim is not the caller's any more. Does not block. By the thread that claimed.
  *
- * Returns 0, or -EINVAL (nothing is claimed, not as many bytes, flags), -EOPNOTSUPP.
+ * Returns 0, or -EINVAL (nothing is claimed by this thread, not as many bytes, flags),
+ * -EOPNOTSUPP, -ESHUTDOWN (the end is being closed).
  */
 WEIR_PUBLIC int weir_pipe_commit(struct weir_end *end, size_t size, uint32_t flags);
 
 /**
  * Give up the claimed message: it was never begun. Does not block. By the thread that claimed.
  *
- * Returns 0, or -EINVAL (nothing is claimed), -EOPNOTSUPP.
+ * Returns 0, or -EINVAL (nothing is claimed by this thread), -EOPNOTSUPP, -ESHUTDOWN (the end is
+ * being closed).
  */
 WEIR_PUBLIC int weir_pipe_abort(struct weir_end *end);
 
@@ -230,7 +232,8 @@ WEIR_PUBLIC int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *mess
  * Any number of messages can be taken at a time; their space in the ring, and that of all messages
  * behind the oldest of them, is free for the sender once they are released. Should the process die,
  * the next owner receives the oldest that is not released and all behind it again. A message larger
- * than the ring comes in memory of its own, as much as it takes; see weir_pipe_limit().
+ * than the ring comes in memory of its own, as much as it takes, see weir_pipe_limit(), and does
+ * not come again.
  *
  * The bytes are in memory that the sender, too, can write: who does not trust it copies them before
  * looking at them twice. They are not to be written to.
@@ -309,7 +312,8 @@ WEIR_PUBLIC int weir_pipe_fd(struct weir_end *end);
  * a call on this end: then until that call ends.
  *
  * Returns 0, also if this process owned nothing; -EBUSY: a message is claimed, taken or half
- * received, which only this process can bring to its end; -EINVAL.
+ * received, which only this process can bring to its end, and it keeps that side, but not the
+ * other; -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_handover(struct weir_end *end);
 
@@ -329,7 +333,8 @@ WEIR_PUBLIC int weir_pipe_shutdown(struct weir_end *end);
  * -ESHUTDOWN, and close waits for them to leave; a call that begins after close is a mistake of the
  * caller. Copies in other processes are not affected.
  *
- * A claim of this thread is given up; what is taken is the next owner's to receive again.
+ * A claim of this thread is given up, one of another is waited for; what is taken is the next
+ * owner's to receive again.
  */
 WEIR_PUBLIC void weir_pipe_close(struct weir_end *end);
 
