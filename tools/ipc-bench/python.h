@@ -21,7 +21,7 @@ int python_try(struct link *link, const void *message);
 void python_remove(struct link *link);
 
 /* How long create() takes. */
-#define PYTHON_START_NS INT64_C(150000000)
+#define PYTHON_START_NS INT64_C(100000000)
 
 extern const struct loops python_loops;
 

@@ -22,8 +22,10 @@ static bool known(ino_t seen[FILES_MAX], size_t *count, ino_t file)
 	return false;
 }
 
-/* Memory behind the descriptors of this process that are memory files, each file once: all of it,
- * or what has pages by now. The library tells no size, but every page of a pipe is in such a file. */
+/*
+ * Memory behind the descriptors of this process that are memory files, each file once: all of it,
+ * or what has pages by now. The library tells no size, but every page of a pipe is in such a file.
+ */
 static uint64_t memory_files(bool all)
 {
 	DIR *folder = opendir("/proc/self/fd");
