@@ -37,6 +37,8 @@ def source_files(root, *endings):
             name
             for name in folders
             if name != "__pycache__"
+            # Inputs of the fuzzed functions: any bytes.
+            and name != "corpus"
             and (not name.startswith(".") or name == ".ci")
             and not (relative == "." and name.startswith("build"))
             # A build folder by any name.
