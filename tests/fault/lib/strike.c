@@ -20,6 +20,8 @@
 #define ONE_OF		1
 #endif
 #define NOTICES_MAX	200000
+/* Points inside a copy: one of so many. */
+#define ONE_INSIDE	500
 
 struct totals {
 	uint64_t scenes;
@@ -69,12 +71,23 @@ static bool beside_call(const struct way *way, size_t i)
 	return way->points[i].called || (i + 1 < way->count && way->points[i + 1].called);
 }
 
+/*
+ * In the middle of an instruction that repeats itself, for each byte of a copy: all the same, and
+ * each takes as many stops to get to as it lies bytes along.
+ */
+static bool inside_copy(const struct way *way, size_t i)
+{
+	const struct way_point *p = &way->points[i];
+
+	return i > 0 && i + 1 < way->count && p[-1].at == p->at && p[1].at == p->at;
+}
+
 static size_t count_points(const struct way *way, bool (*is)(const struct way *way, size_t i))
 {
 	size_t count = 0;
 
 	for (size_t i = 0; i < way->count; i++)
-		count += is(way, i);
+		count += is(way, i) && !inside_copy(way, i);
 	return count;
 }
 
@@ -85,7 +98,8 @@ static struct targets choose(const struct way *way, const struct strike_plan *pl
 	size_t stores = count_points(way, beside_store), calls = count_points(way, beside_call);
 
 	for (size_t i = 0; i < way->count; i++) {
-		bool take = beside_store(way, i) ? sampled(stores, most)
+		bool take = inside_copy(way, i)	   ? test_random_below(ONE_INSIDE) == 0
+			    : beside_store(way, i) ? sampled(stores, most)
 			    : beside_call(way, i)
 				    ? sampled(calls, most)
 				    : i + 1 == way->count || sampled(way->count, most);
