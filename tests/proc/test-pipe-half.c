@@ -157,6 +157,38 @@ START_TEST(death_half_way_is_told_to_a_receiver_that_waits_though_others_have_th
 }
 END_TEST
 
+static int send_large_and_small(void *arg)
+{
+	(void)arg;
+	child_check(weir_pipe_send(ends[1], large, LARGE, 0, soon()) == 0);
+	for (uint64_t i = 0; i < 3; i++)
+		child_check(send_number(ends[1], i, 0) == 0);
+	return 0;
+}
+
+/* One that was put together has no place of its own in the ring. */
+START_TEST(messages_taken_behind_a_large_one_are_released_in_any_order)
+{
+	static const int orders[][4] = {
+		{ 0, 1, 2, 3 }, { 1, 0, 2, 3 }, { 3, 2, 1, 0 }, { 2, 0, 3, 1 }
+	};
+	const void *taken[4];
+	size_t size;
+
+	for (size_t n = 0; n < ARRAY_LENGTH(orders); n++) {
+		struct child child = child_start(send_large_and_small, NULL);
+
+		for (int i = 0; i < 4; i++)
+			ck_assert_int_eq(weir_pipe_take(ends[0], 0, soon(), &taken[i], &size), 0);
+		for (int i = 0; i < 4; i++) {
+			ck_assert_int_eq(weir_pipe_release(ends[0], taken[orders[n][i]]), 0);
+			ck_assert_int_eq(weir_pipe_release(ends[0], taken[orders[n][i]]), -EINVAL);
+		}
+		child_join_ok(&child);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pipe-half");
@@ -169,6 +201,7 @@ int main(void)
 	tcase_add_test(tcase, next_owner_of_the_sending_side_wakes_who_has_half_a_message);
 	tcase_add_test(tcase,
 		       death_half_way_is_told_to_a_receiver_that_waits_though_others_have_the_end);
+	tcase_add_test(tcase, messages_taken_behind_a_large_one_are_released_in_any_order);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);
 }
