@@ -365,6 +365,17 @@ char child_state(pid_t pid)
 	return after_name && after_name[1] ? after_name[2] : 0;
 }
 
+int64_t child_starved(pid_t pid)
+{
+	char path[64], text[512];
+	long long starved = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
+	if (!read_text(path, text, sizeof(text)) || sscanf(text, "%*u %lld", &starved) != 1)
+		return 0;
+	return starved;
+}
+
 /*
  * The number of the system call that the process is in, -1 if it is in none or that cannot be
  * known: under an emulator /proc shows the emulator's.

@@ -116,6 +116,12 @@ void child_forget(struct child *child);
 /* The letter of the state in /proc/PID/stat, 0 if there is no such process. */
 char child_state(pid_t pid);
 
+/*
+ * Nanoseconds for which a process has been ready to run, in all, and had no processor; 0 where the
+ * kernel does not say. Tells a machine that is busy from a wake-up that is lost.
+ */
+int64_t child_starved(pid_t pid);
+
 /* SIGSTOP, SIGCONT; return when it has stopped, or runs again. */
 void child_stop(struct child *child);
 void child_continue(struct child *child);

@@ -534,6 +534,16 @@ static void add_stepping(Suite *suite)
 	suite_add_tcase(suite, tcase);
 }
 
+START_TEST(starved_grows_and_is_0_for_nobody)
+{
+	int64_t before = child_starved(getpid());
+
+	ck_assert_int_ge(before, 0);
+	ck_assert_int_ge(child_starved(getpid()), before);
+	ck_assert_int_eq(child_starved(INT32_MAX), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("support");
@@ -551,6 +561,7 @@ int main(void)
 	tcase_add_test(children, stopped_child_stands_still_until_continued);
 	tcase_add_test(children, asleep_is_seen);
 	tcase_add_test(children, asleep_is_false_for_one_that_has_ended);
+	tcase_add_test(children, starved_grows_and_is_0_for_nobody);
 	suite_add_tcase(suite, children);
 
 	tcase_add_test(barriers, barrier_keeps_two_in_step);

@@ -3,7 +3,6 @@
 #include "fault/lib/world.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,34 +30,20 @@ __attribute__((format(printf, 2, 3))) static void wrong(struct finding *f, const
 	va_end(args);
 }
 
-/* How long a process has been ready to run, in all, and had no processor. */
-static int64_t waited(pid_t pid)
-{
-	char path[64];
-	int64_t ns = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (fscanf(file, "%*u %" SCNd64, &ns) != 1)
-		ns = 0;
-	fclose(file);
-	return ns;
-}
-
-/* The same for all who take part, us from here on. A busy machine is not the library's fault. */
+/* What is late: all who take part have been starved, we from here on. */
 static void begin(struct world *w, pid_t survivor)
 {
 	w->survivor = survivor;
-	w->starved = -waited(getpid());
+	w->starved = -child_starved(getpid());
 }
 
 static int64_t late(const struct world *w)
 {
-	return LATE_NS + w->starved + waited(getpid()) + (w->peer.pid ? waited(w->peer.pid) : 0) +
-	       (w->survivor ? waited(w->survivor) : 0);
+	int64_t ns = LATE_NS + w->starved + child_starved(getpid());
+
+	if (w->peer.pid)
+		ns += child_starved(w->peer.pid);
+	return w->survivor ? ns + child_starved(w->survivor) : ns;
 }
 
 static bool is_late(const struct world *w, int64_t ns)
@@ -98,7 +83,7 @@ static void join(struct world *w, struct child *child, const char *who, struct f
 		return;
 	}
 	snprintf(note, sizeof(note), "%.*s", (int)sizeof(note) - 1, child->note);
-	w->starved += waited(child->pid);
+	w->starved += child_starved(child->pid);
 	if (child->pid == w->survivor)
 		w->survivor = 0;
 	status = child_join(child);

@@ -21,6 +21,8 @@
 #define SENDERS_MAX	400000
 #define CAPACITY	16384
 #define MESSAGE_MAX	3000
+/* Now and then one larger than the ring, which comes in pieces. */
+#define LARGE_MAX	50000
 #define BATCH		6
 /* Without killing and stopping, each lane gets on within this time. */
 #define STALL_NS	(1500 * NS_PER_MS)
@@ -36,6 +38,7 @@ struct sender {
 struct lane_state {
 	uint64_t received;
 	uint64_t missing;	/* gaps */
+	uint64_t cut;		/* told of half a message */
 };
 
 struct shared {
@@ -132,15 +135,12 @@ static uint8_t byte_of(const struct head *h, size_t at)
 	return (uint8_t)(h->id * 7 + h->number * 13 + at);
 }
 
-static void make(struct job *job, uint32_t number, struct weir_msg *m)
+static void make_of(struct job *job, uint32_t number, uint64_t most, struct weir_msg *m)
 {
-	uint64_t kind = below(job, 16);
 	struct head head = {
 		.id = job->id,
 		.number = number,
-		.size = sizeof(head) + (uint32_t)below(job, kind == 0  ? MESSAGE_MAX - sizeof(head)
-							    : kind < 4 ? 700
-								       : 60),
+		.size = sizeof(head) + (uint32_t)below(job, most - sizeof(head)),
 	};
 	uint8_t *bytes = m->data;
 
@@ -149,6 +149,13 @@ static void make(struct job *job, uint32_t number, struct weir_msg *m)
 	for (size_t i = sizeof(head); i < head.size; i++)
 		bytes[i] = byte_of(&head, i);
 	m->size = head.size;
+}
+
+static void make(struct job *job, uint32_t number, struct weir_msg *m)
+{
+	uint64_t kind = below(job, 16);
+
+	make_of(job, number, kind == 0 ? MESSAGE_MAX : kind < 4 ? 700 : 80, m);
 }
 
 static void note(struct job *job, const struct weir_msg *m)
@@ -239,9 +246,51 @@ static void send_with_more(struct sending *s, uint32_t count)
 	say(&s->mine->attempted, first + accepted);
 }
 
+/* What is known of the one message that has just been tried. */
+static void say_sent(struct sending *s, const char *call, int result)
+{
+	if (result < 0 && !is_harmless(result))
+		give_up("%s: %s", call, weir_strerror(result));
+	say(&s->mine->completed, s->mine->completed + (result == 0));
+	say(&s->mine->attempted, s->mine->completed);
+	if (result == -EBUSY)
+		pause_us(100 + below(s->job, 400));
+}
+
+static void send_large(struct sending *s)
+{
+	make_of(s->job, s->mine->completed, LARGE_MAX, &s->messages[0]);
+	say(&s->mine->attempted, s->mine->completed + 1);
+	say_sent(s, "large send", weir_pipe_send(s->end, s->messages[0].data, s->messages[0].size,
+						 0, a_while()));
+}
+
+/* In place; now and then it is given up first. */
+static void send_in_place(struct sending *s)
+{
+	struct weir_msg *m = &s->messages[0];
+	void *data;
+	int result;
+
+	make(s->job, s->mine->completed, m);
+	result = weir_pipe_claim(s->end, m->size + below(s->job, 100), 0, a_while(), &data);
+	if (result == 0 && below(s->job, 8) == 0) {
+		memset(data, 0xff, m->size);
+		if (weir_pipe_abort(s->end) < 0)
+			give_up("abort");
+		result = weir_pipe_claim(s->end, m->size, 0, a_while(), &data);
+	}
+	if (result == 0) {
+		memcpy(data, m->data, m->size);
+		say(&s->mine->attempted, s->mine->completed + 1);
+		result = weir_pipe_commit(s->end, m->size, 0);
+	}
+	say_sent(s, "claim and commit", result);
+}
+
 static int run_sender(struct job *job)
 {
-	static uint8_t bytes[BATCH][MESSAGE_MAX];
+	static uint8_t bytes[BATCH][LARGE_MAX];
 	struct sending s = {
 		.job = job,
 		.end = ends[lane_of(job->worker)][1],
@@ -253,7 +302,11 @@ static int run_sender(struct job *job)
 	while (!load_acquire(&shared->senders_stop)) {
 		uint64_t what = below(job, 64);
 
-		if (what < 40)
+		if (what == 0)
+			send_large(&s);
+		else if (what < 8)
+			send_in_place(&s);
+		else if (what < 40)
 			send_batch(&s, 1);
 		else if (what < 50)
 			send_batch(&s, 2 + (uint32_t)below(job, BATCH - 1));
@@ -278,6 +331,17 @@ struct receiving {
 	struct weir_msg messages[BATCH];
 };
 
+/* Not received, or not a message. */
+static void look_at_error(struct receiving *r, const char *call, int result)
+{
+	if (result == -EOWNERDEAD)
+		add_relaxed(&shared->lanes[lane_of(r->job->worker)].cut, 1);
+	else if (!is_harmless(result))
+		give_up("%s: %s", call, weir_strerror(result));
+	if (result == -EBUSY)
+		pause_us(100 + below(r->job, 400));
+}
+
 static int receive(struct receiving *r, uint32_t count, int64_t deadline)
 {
 	int result;
@@ -286,18 +350,46 @@ static int receive(struct receiving *r, uint32_t count, int64_t deadline)
 	if (count > 1) {
 		result = weir_pipe_recv_batch(r->end, r->messages, count, 0, deadline);
 	} else {
-		result = weir_pipe_recv(r->end, r->messages[0].data, MESSAGE_MAX, 0, deadline,
+		result = weir_pipe_recv(r->end, r->messages[0].data, LARGE_MAX, 0, deadline,
 					&r->messages[0].size);
 		result = result == 0 ? 1 : result;
 	}
 	for (int i = 0; i < result; i++)
 		note(r->job, &r->messages[i]);
 	say(r->wanted, 0);
-	if (result < 0 && !is_harmless(result))
-		give_up("recv: %s", weir_strerror(result));
-	if (result == -EBUSY)
-		pause_us(100 + below(r->job, 400));
+	if (result < 0)
+		look_at_error(r, "recv", result);
 	return result;
+}
+
+/*
+ * In place. What is not released is received again by the next owner, so it counts only then; but
+ * a large one, of which there are no pieces left.
+ */
+static void take(struct receiving *r, uint32_t count)
+{
+	struct weir_msg taken[BATCH];
+	uint32_t first;
+	int result;
+
+	say(r->wanted, 1);
+	result = weir_pipe_take_batch(r->end, taken, count, 0, test_now() + 50 * NS_PER_MS);
+	say(r->wanted, result > 0 ? (uint32_t)result : 0);
+	for (int i = 0; i < result; i++) {
+		if (taken[i].size > LARGE_MAX)
+			give_up("a message of %zu bytes is taken", taken[i].size);
+		memcpy(r->messages[i].data, taken[i].data, taken[i].size);
+		r->messages[i].size = taken[i].size;
+	}
+	first = result > 0 ? (uint32_t)below(r->job, (uint64_t)result) : 0;
+	for (uint32_t i = 0; (int)i < result; i++)
+		if (weir_pipe_release(r->end, taken[(first + i) % (uint32_t)result].data) < 0)
+			give_up("release");
+	for (int i = 0; i < result; i++)
+		note(r->job, &r->messages[i]);
+	say(r->wanted, 0);
+	if (result < 0)
+		look_at_error(r, "take", result);
 }
 
 static void poll_and_receive(struct receiving *r)
@@ -325,7 +417,7 @@ static void loop_and_receive(struct receiving *r)
 
 static int run_receiver(struct job *job)
 {
-	static uint8_t bytes[BATCH][MESSAGE_MAX];
+	static uint8_t bytes[BATCH][LARGE_MAX];
 	struct receiving r = {
 		.job = job,
 		.end = ends[lane_of(job->worker)][0],
@@ -333,11 +425,13 @@ static int run_receiver(struct job *job)
 	};
 
 	for (int i = 0; i < BATCH; i++)
-		r.messages[i] = (struct weir_msg){ bytes[i], 0, MESSAGE_MAX };
+		r.messages[i] = (struct weir_msg){ bytes[i], 0, LARGE_MAX };
 	while (!load_acquire(&shared->receivers_stop)) {
 		uint64_t what = below(job, 64);
 
-		if (what < 40)
+		if (what < 10)
+			take(&r, 1 + (uint32_t)below(job, BATCH));
+		else if (what < 40)
 			receive(&r, 1, test_now() + 50 * NS_PER_MS);
 		else if (what < 50)
 			receive(&r, 1 + (uint32_t)below(job, BATCH), test_now() + 50 * NS_PER_MS);
@@ -435,16 +529,31 @@ static void strike(void)
 	}
 }
 
-/* Left alone, every lane gets on. */
+/* How long the one of the lane's workers that had it worst has waited for a processor. */
+static int64_t starved(int lane)
+{
+	int64_t most = 0;
+
+	for (int i = 0; i < WORKERS; i++) {
+		int64_t ns = lane_of(i) == lane ? child_starved(workers[i].child.pid) : 0;
+
+		most = ns > most ? ns : most;
+	}
+	return most;
+}
+
+/* Left alone, every lane gets on, as far as the machine does. */
 static void be_calm(void)
 {
-	int64_t since = test_now();
+	int64_t since = test_now(), before_ns[LANES];
 	uint64_t before[LANES];
 	bool all;
 
 	continue_workers(INT64_MAX);
-	for (int i = 0; i < LANES; i++)
+	for (int i = 0; i < LANES; i++) {
 		before[i] = load_relaxed(&shared->lanes[i].received);
+		before_ns[i] = starved(i);
+	}
 	do {
 		pause_us(1000);
 		all = true;
@@ -452,7 +561,7 @@ static void be_calm(void)
 			bool moved = load_relaxed(&shared->lanes[i].received) != before[i];
 
 			all = all && moved;
-			if (!moved && test_now() - since > STALL_NS)
+			if (!moved && test_now() - since > STALL_NS + starved(i) - before_ns[i])
 				ck_abort_msg("lane %d stands still", i);
 		}
 	} while (!all);
@@ -509,20 +618,23 @@ static void end_workers(bool senders)
 /* We are the last to take over. */
 static void drain(int lane)
 {
-	static uint8_t bytes[MESSAGE_MAX];
+	static uint8_t bytes[LARGE_MAX];
 	struct job job = { .worker = lane * 2 * EACH };
-	struct weir_msg m = { bytes, 0, MESSAGE_MAX };
+	struct weir_msg m = { bytes, 0, LARGE_MAX };
 	int result;
 
-	while ((result = weir_pipe_recv(ends[lane][0], bytes, sizeof(bytes), 0, 0, &m.size)) == 0)
-		note(&job, &m);
+	do {
+		result = weir_pipe_recv(ends[lane][0], bytes, sizeof(bytes), 0, 0, &m.size);
+		if (result == 0)
+			note(&job, &m);
+	} while (result == 0 || result == -EOWNERDEAD);
 	ck_assert_int_eq(result, -EAGAIN);
 }
 
 /* Each message that was sent came, but for those that a receiver has taken with it. */
 static void settle_accounts(void)
 {
-	uint64_t received = 0, missing = 0;
+	uint64_t received = 0, missing = 0, cut = 0;
 
 	for (uint32_t i = 0; i < sender_count; i++) {
 		const struct sender *s = &shared->senders[i];
@@ -535,11 +647,12 @@ static void settle_accounts(void)
 	for (int i = 0; i < LANES; i++) {
 		received += shared->lanes[i].received;
 		missing += shared->lanes[i].missing;
+		cut += shared->lanes[i].cut;
 	}
 	printf("# %" PRIu64 " messages, %" PRIu64 " kills, %" PRIu64 " stops; %" PRIu64
-	       " of at most %" PRIu64 " messages went down with receivers; longest calm %" PRId64
-	       " us\n",
-	       received, totals.kills, totals.stops, missing, totals.swallowed_most,
+	       " of at most %" PRIu64 " messages went down with receivers, %" PRIu64
+	       " halves were told of; longest calm %" PRId64 " us\n",
+	       received, totals.kills, totals.stops, missing, totals.swallowed_most, cut,
 	       totals.longest_ns / 1000);
 	fflush(stdout);
 	if (missing > totals.swallowed_most)
