@@ -6,6 +6,7 @@
 #include <weir/base.h>
 #include <weir/builder.h>
 #include <weir/handle.h>
+#include <weir/listener.h>
 #include <weir/object.h>
 #include <weir/pipe.h>
 #include <weir/version.h>

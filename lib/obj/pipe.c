@@ -142,7 +142,7 @@ bool pipe_flags_valid(uint32_t flags)
 	return !(flags & ~PIPE_FLAGS) && (flags & both) != both;
 }
 
-static int check_options(const struct weir_pipe_options *o)
+int pipe_check_options(const struct weir_pipe_options *o)
 {
 	if (o->size != sizeof(*o) || !pipe_flags_valid(o->flags) || o->reserved != 0 ||
 	    o->capacity > SEGMENT_CAPACITY_MAX)
@@ -160,7 +160,7 @@ int weir_pipe(struct weir_end *ret_ends[2], const struct weir_pipe_options *opti
 		return -EINVAL;
 	if (!options)
 		options = &defaults;
-	result = check_options(options);
+	result = pipe_check_options(options);
 	if (result < 0)
 		return result;
 	result = pipe_core_create(options->flags & WEIR_PIPE_ONEWAY ? 1 : 2,

@@ -155,6 +155,9 @@ extern _Thread_local bool pipe_conversing __attribute__((tls_model("initial-exec
 /* The side of @end in that role, with pointers and descriptors filled in; owned or not. */
 struct parking pipe_parking(const struct weir_end *end, enum pipe_role role);
 
+/* 0 or -EINVAL. */
+int pipe_check_options(const struct weir_pipe_options *options);
+
 /* Become the owner: 0, -EBUSY, -EBADMSG, or what the lock returned. The caller has the turn. */
 int pipe_bind_tx(struct weir_end *end);
 int pipe_bind_rx(struct weir_end *end);

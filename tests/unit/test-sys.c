@@ -9,12 +9,14 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cc.h"
 #include "base/clock.h"
+#include "sys/net.h"
 #include "sys/sys.h"
 #include "weir/base.h"
 
@@ -67,6 +69,25 @@ static void fail_calls(enum sys_call call, int result, int times)
 	sys_fault = fault;
 }
 
+static void make_net_calls(int result[SYS_CALL_COUNT])
+{
+	struct sockaddr_un none = { .sun_family = AF_UNIX };
+	uint64_t id;
+	char byte;
+
+	result[SYS_CALL_SOCKET] = net_socket();
+	result[SYS_CALL_BIND] = net_bind(-1, &none, sizeof(none));
+	result[SYS_CALL_LISTEN] = net_listen(-1, 1);
+	result[SYS_CALL_ACCEPT] = net_accept(-1);
+	result[SYS_CALL_CONNECT] = net_connect(-1, &none, sizeof(none));
+	result[SYS_CALL_SEND] = net_send(-1, "", 1);
+	result[SYS_CALL_RECEIVE] = net_receive(-1, &byte, 1);
+	result[SYS_CALL_CHMOD] = net_mode(-1, 0600);
+	result[SYS_CALL_UNLINK] = net_unlink(-1, "x");
+	result[SYS_CALL_TIMER] = net_timer();
+	result[SYS_CALL_EPOLL_WAIT] = net_next(-1, &id);
+}
+
 static void make_all_calls(int result[SYS_CALL_COUNT])
 {
 	struct pollfd none = { .fd = -1 };
@@ -109,6 +130,7 @@ static void make_all_calls(int result[SYS_CALL_COUNT])
 	result[SYS_CALL_SOCKET_OPTION] = sys_unix_type(-1, &self);
 	result[SYS_CALL_SENDMSG] = sys_send_fds(-1, "", 1, NULL, 0);
 	result[SYS_CALL_RECVMSG] = sys_recv_fds(-1, buffer, 1, &received);
+	make_net_calls(result);
 }
 
 START_TEST(each_call_can_be_failed_and_leaves_errno_alone)
