@@ -162,6 +162,31 @@ START_TEST(object_larger_than_the_ring_arrives)
 }
 END_TEST
 
+/* A receiver that never waits gets it all the same, in the end, and nothing in between. */
+START_TEST(object_larger_than_the_ring_arrives_bit_by_bit)
+{
+	struct child child = child_start(send_large, NULL);
+	int64_t deadline = soon();
+	struct weir_object *object;
+	uint32_t events;
+	size_t size;
+	int result;
+
+	do {
+		ck_assert_int_eq(weir_pipe_poll(ends[0], WEIR_IN, 0, deadline, &events), 0);
+		result = weir_pipe_recv_object(ends[0], 0, 0, 0, &object);
+	} while (result == -EAGAIN);
+	ck_assert_int_eq(result, 0);
+	ck_assert_int_eq(weir_object_get_string(weir_object_at(object, 0), &(const char *){ NULL },
+						&size), 0);
+	ck_assert_uint_eq(size, LARGE);
+	weir_object_free(object);
+	ck_assert_int_eq(weir_pipe_recvf(ends[0], 0, soon(), NULL, "i", &result), 0);
+	ck_assert_int_eq(result, 6);
+	child_join_ok(&child);
+}
+END_TEST
+
 /* Around the room of the first try, and the largest that is no stream of pieces. */
 START_TEST(objects_of_any_size_arrive)
 {
@@ -384,6 +409,7 @@ int main(void)
 	tcase_add_test(lines, objects_and_builders_are_sent);
 
 	tcase_add_test(sizes, object_larger_than_the_ring_arrives);
+	tcase_add_test(sizes, object_larger_than_the_ring_arrives_bit_by_bit);
 	tcase_add_test(sizes, objects_of_any_size_arrive);
 	tcase_add_test(sizes, random_objects_arrive_in_order);
 
