@@ -129,6 +129,127 @@ static NOINLINE int commit_slow(struct weir_end *end, size_t size, uint32_t flag
 	return 0;
 }
 
+/*
+ * As many of @count messages as there is room for, and no more than an eighth of the ring, since a
+ * position must be told that often. How many; their span in the ring in @ret_span.
+ */
+static size_t lay_out(const struct lane_tx *lane, struct weir_msg *messages, size_t count,
+		      uint64_t *ret_span)
+{
+	uint64_t tail = lane->tail, most = lane->limit - tail, span = 0;
+	uint8_t *ring = lane->lane.ring;
+	size_t i;
+
+	if (most > lane_capacity(&lane->lane) / 8)
+		most = lane_capacity(&lane->lane) / 8;
+	for (i = 0; i < count; i++) {
+		uint64_t size = messages[i].size, record = lane_record_size(size);
+
+		if (i > 0 && (size > UINT32_MAX || record > most - span))
+			break;
+		messages[i].data = ring + ((tail + span) & lane->lane.mask) + RECORD_HEADER;
+		span += record;
+		/* The first may be larger than that. */
+		if (span >= most) {
+			i++;
+			break;
+		}
+	}
+	*ret_span = span;
+	return i;
+}
+
+int weir_pipe_claim_batch(struct weir_end *end, struct weir_msg *messages, size_t count,
+			  uint32_t flags, int64_t deadline)
+{
+	struct pipe_tx *tx;
+	uint64_t span;
+	bool locked;
+	int result;
+
+	if (!end || !messages || count == 0 || count > INT32_MAX || (flags & ~CLAIM_FLAGS))
+		return -EINVAL;
+	result = pipe_enter_tx(end, flags, deadline, &locked);
+	if (result < 0)
+		return result;
+	tx = end->tx;
+	result = pipe_tx_prepare(end, messages[0].size, flags, deadline);
+	if (result < 0) {
+		turn_give(&tx->side.turn, locked);
+		return result;
+	}
+	result = (int)lay_out(&tx->lane, messages, count, &span);
+	if (tx->lane.soft - tx->lane.tail < span)
+		tx->lane.soft = tx->lane.tail + span;
+	keep_turn(tx, locked);
+	begin_claim(tx, span - RECORD_HEADER);
+	return result;
+}
+
+/* The headers of all but the first. Where the last ends, or 0: they are not what was claimed. */
+static uint64_t put_headers(const struct pipe_tx *tx, const struct weir_msg *messages, size_t count)
+{
+	const struct lane *l = &tx->lane.lane;
+	uint64_t tail = tx->lane.tail, span = tx->claimed - 1 + RECORD_HEADER, done = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t *at = lane_header(l, tail + done), size = messages[i].size;
+
+		if (messages[i].data != at + 1 || size > UINT32_MAX ||
+		    lane_record_size(size) > span - done)
+			return 0;
+		if (i > 0)
+			/* relaxed: published by the header of the first, which is released last */
+			store_relaxed(at, RECORD_MARK | size);
+		done += lane_record_size(size);
+	}
+	return tail + done;
+}
+
+/* Behind others that are pending, or to be kept back themselves: one by one. */
+static COLD void put_more(struct weir_end *end, const struct weir_msg *messages, size_t count,
+			  uint32_t flags)
+{
+	for (size_t i = 0; i < count; i++)
+		lane_tx_put_open_more(&end->tx->lane, messages[i].size);
+	if (!(flags & WEIR_MORE) || end->tx->lane.tail - end->tx->lane.first >=
+				    lane_capacity(&end->tx->lane.lane) / 8)
+		pipe_tx_flush(end);
+}
+
+int weir_pipe_commit_batch(struct weir_end *end, const struct weir_msg *messages, size_t count,
+			   uint32_t flags)
+{
+	struct pipe_tx *tx;
+	uintptr_t kept;
+	uint64_t next;
+	bool locked;
+	int result;
+
+	if (!end || !messages || count == 0 || count > INT32_MAX || (flags & ~COMMIT_FLAGS))
+		return -EINVAL;
+	result = resume_claim(end, &locked);
+	if (result < 0)
+		return result;
+	tx = end->tx;
+	kept = load_relaxed(&tx->claimant);	/* relaxed: ours */
+	next = put_headers(tx, messages, count);
+	if (next == 0) {
+		turn_give(&tx->side.turn, locked && !kept);
+		return -EINVAL;
+	}
+	if (flags || tx->lane.pending) {
+		put_more(end, messages, count, flags);
+	} else {
+		lane_tx_put_up_to(&tx->lane, next, RECORD_MARK | messages[0].size);
+		pipe_tx_notify(end);
+	}
+	pipe_set_conversing();
+	end_claim(tx);
+	give_turn(tx, locked);
+	return 0;
+}
+
 static NOINLINE int notify_slow(struct weir_end *end)
 {
 	pipe_tx_notify(end);

@@ -167,8 +167,10 @@ void pipe_rx_changed(struct weir_end *end)
 	bool plain = ready && rx->ledger.count == 0 && end->limit >= COPY_SMALL_MAX;
 	uint64_t most = lane_message_max(&rx->lane.lane);
 
-	/* relaxed: who has the turn and reads false by mistake goes the slow way, which asks */
-	store_relaxed(&rx->plain, plain);
+	/* relaxed: who has the turn and does not see it plain goes the slow way, which asks */
+	store_relaxed(&rx->ease, plain ? RX_PLAIN : RX_HARD);
+	/* Room for one is taken for granted then. */
+	ready = ready && rx->ledger.room > 0;
 	rx->take_below = !ready ? 0 : (end->limit < most ? end->limit : most) + 1;
 }
 
@@ -382,7 +384,7 @@ static ALWAYS_INLINE int copy_message(struct weir_end *end, uint64_t header, str
 	else
 		parts_scatter(to, lane_rx_message(&rx->lane), (uint32_t)header);
 	/* relaxed: see pipe_rx_changed() */
-	if (likely(load_relaxed(&rx->plain)))
+	if (likely(load_relaxed(&rx->ease) == RX_PLAIN))
 		lane_rx_step(&rx->lane, (uint32_t)header);
 	else
 		pipe_rx_step(rx, (uint32_t)header);
@@ -464,7 +466,7 @@ int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t fla
 	if (unlikely(!end || !buffer || (flags & ~RECV_FLAGS) || turn_needed()))
 		return recv_slow(end, buffer, size, flags, deadline, ret_size);
 	rx = end->rx;
-	if (unlikely(!rx || !rx->plain))
+	if (unlikely(!rx || rx->ease != RX_PLAIN))
 		return recv_slow(end, buffer, size, flags, deadline, ret_size);
 	got = lane_rx_get_fast(&rx->lane, buffer, size);
 	if (unlikely(got < 0))
@@ -488,7 +490,7 @@ static int recv_rest(struct weir_end *end, struct weir_msg *messages, int count)
 	struct pipe_rx *rx = end->rx;
 	uint64_t limit = end->limit;
 	const uint8_t *ring = rx->lane.lane.ring;
-	uint64_t mask = rx->lane.lane.mask, head = rx->lane.head;
+	uint64_t mask = rx->lane.lane.mask, head = rx->lane.head, usual = rx->lane.usual;
 	int i;
 
 	for (i = 1; i < count; i++) {
@@ -503,7 +505,7 @@ static int recv_rest(struct weir_end *end, struct weir_msg *messages, int count)
 			break;
 		copy_out(m->data, at + RECORD_HEADER, size);
 		m->size = size;
-		head += lane_record_size(size);
+		head = lane_behind(head, size, &usual);
 	}
 	rx->lane.head = head;
 	return i;
@@ -526,7 +528,8 @@ int weir_pipe_recv_batch(struct weir_end *end, struct weir_msg *messages, size_t
 	result = recv_one(end, &to, first.iov_len, flags, deadline, &messages[0].size);
 	/* relaxed: see pipe_rx_changed() */
 	if (likely(result == 0))
-		result = load_relaxed(&end->rx->plain) ? recv_rest(end, messages, (int)count) : 1;
+		result = load_relaxed(&end->rx->ease) == RX_PLAIN ?
+				 recv_rest(end, messages, (int)count) : 1;
 	result = pipe_rx_done_with(end, result);
 	turn_give(&end->rx->side.turn, locked);
 	return result;

@@ -15,6 +15,8 @@
 
 #define TAKE_FLAGS (WEIR_INTR | WEIR_NOSPIN)
 #define ROOM_FIRST 64
+/* Up to where a batch makes room for all that it may get. */
+#define ROOM_MOST 4096
 
 /* ---- the ledger ---- */
 
@@ -78,6 +80,13 @@ void pipe_taken_add(struct pipe_rx *rx, void *own)
 	pipe_ledger_give(rx, locked);
 }
 
+void pipe_taken_enter(struct pipe_rx *rx)
+{
+	/* There is room, and it is the only one: see pipe_rx_changed(). */
+	*entry(&rx->ledger, rx->ledger.count++) = (struct taken){ .begin = rx->one };
+	store_relaxed(&rx->ease, RX_HARD);	/* relaxed: as in pipe_ledger_take() */
+}
+
 bool pipe_taken_any(struct pipe_rx *rx)
 {
 	bool locked = pipe_ledger_take(rx), any = rx->ledger.count > 0;
@@ -98,7 +107,8 @@ void pipe_taken_forget(struct pipe_rx *rx)
 	struct pipe_ledger *l = &rx->ledger;
 
 	for (uint32_t i = 0; i < l->count; i++)
-		drop(entry(l, i));
+		if (unlikely(entry(l, i)->own))
+			drop(entry(l, i));
 	l->first = l->count = 0;
 }
 
@@ -217,6 +227,26 @@ static NOINLINE int take_slow(struct weir_end *end, uint32_t flags, int64_t dead
 	return result;
 }
 
+/* The most common case: nothing else is taken. It is not entered, unless more come to it. */
+static ALWAYS_INLINE bool take_one_fast(struct pipe_rx *rx, const void **ret_data, size_t *ret_size)
+{
+	uint64_t head = rx->lane.head, size;
+	const uint8_t *at = rx->lane.lane.ring + (head & rx->lane.lane.mask);
+
+	/* order: COMMIT acquire, from lane_tx_release(). */
+	size = load_acquire((const uint64_t *)(const void *)at) ^ RECORD_MARK;
+	/* With any other mark, or none, what is left is no small number. */
+	if (unlikely(size >= rx->take_below || pipe_rx_is_waited_for(rx)))
+		return false;
+	rx->one = head;
+	rx->ease = RX_ONE;
+	*ret_data = at + RECORD_HEADER;
+	*ret_size = size;
+	lane_rx_step(&rx->lane, size);
+	pipe_clear_conversing();
+	return true;
+}
+
 /* The common case: a whole message is there, and room in the ledger. */
 static ALWAYS_INLINE bool take_fast(struct weir_end *end, const void **ret_data, size_t *ret_size)
 {
@@ -226,13 +256,15 @@ static ALWAYS_INLINE bool take_fast(struct weir_end *end, const void **ret_data,
 	/* Not owned, among others. */
 	if (unlikely(rx->take_below == 0 || pipe_rx_is_waited_for(rx)))
 		return false;
+	if (rx->ease == RX_ONE)
+		pipe_taken_enter(rx);
 	size = lane_rx_look(&rx->lane) ^ RECORD_MARK;
 	/* With any other mark, or none, what is left is no small number. */
 	if (unlikely(size >= rx->take_below || rx->ledger.count == rx->ledger.room))
 		return false;
 	*ret_data = lane_rx_message(&rx->lane);
 	add_and_step(rx, size);
-	rx->plain = false;
+	rx->ease = RX_HARD;
 	*ret_size = size;
 	pipe_clear_conversing();
 	return true;
@@ -241,36 +273,71 @@ static ALWAYS_INLINE bool take_fast(struct weir_end *end, const void **ret_data,
 int weir_pipe_take(struct weir_end *end, uint32_t flags, int64_t deadline, const void **ret_data,
 		   size_t *ret_size)
 {
-	if (unlikely(!end || !ret_data || !ret_size || (flags & ~TAKE_FLAGS) || turn_needed() ||
-		     !end->rx || !take_fast(end, ret_data, ret_size)))
+	struct pipe_rx *rx;
+
+	if (unlikely(!end || !ret_data || !ret_size || (flags & ~TAKE_FLAGS) || turn_needed()))
 		return take_slow(end, flags, deadline, ret_data, ret_size);
-	return 0;
+	rx = end->rx;
+	if (likely(rx && rx->ease == RX_PLAIN) && likely(take_one_fast(rx, ret_data, ret_size)))
+		return 0;
+	if (rx && take_fast(end, ret_data, ret_size))
+		return 0;
+	return take_slow(end, flags, deadline, ret_data, ret_size);
 }
 
 /*
- * How many: the first is waited for, then what is there, up to anything that is more than to be
- * taken: it is the next call's, which can tell of it.
+ * Behind the first: the whole messages that are there, while the ledger has room, up to anything
+ * that is more than to be taken: it is the next call's, which can tell of it. How many in all.
  */
+static int take_rest(struct weir_end *end, struct weir_msg *messages, uint32_t count)
+{
+	struct pipe_rx *rx = end->rx;
+	struct pipe_ledger *l = &rx->ledger;
+	uint64_t head = rx->lane.head, usual = rx->lane.usual, size;
+	uint64_t most = lane_message_max(&rx->lane.lane);
+	uint32_t i, at = l->first + l->count, mask = l->room - 1;
+	struct taken *taken = l->taken;
+
+	if (most > end->limit)
+		most = end->limit;
+	if (count > 1 + l->room - l->count)
+		count = 1 + l->room - l->count;
+	for (i = 1; i < count; i++) {
+		uint64_t *header = lane_header(&rx->lane.lane, head);
+
+		/* order: COMMIT acquire, from lane_tx_release(). */
+		size = load_acquire(header) ^ RECORD_MARK;
+		if (size > most)
+			break;
+		messages[i].data = header + 1;
+		messages[i].size = size;
+		taken[at++ & mask] = (struct taken){ .begin = head };
+		head = lane_behind(head, size, &usual);
+	}
+	l->count += i - 1;
+	rx->lane.head = head;
+	return (int)i;
+}
+
 static int take_all(struct weir_end *end, struct weir_msg *messages, size_t count, uint32_t flags,
 		    int64_t deadline)
 {
-	const struct lane_rx *lane = &end->rx->lane;
+	struct pipe_ledger *l = &end->rx->ledger;
 	const void *data;
 	int result = take_one(end, flags, deadline, &data, &messages[0].size);
-	size_t i;
+	bool locked;
 
 	if (result < 0)
 		return result;
 	messages[0].data = (void *)(uintptr_t)data;
-	for (i = 1; i < count; i++) {
-		uint64_t header = lane_rx_look(lane);
-
-		if (!lane_header_valid(&lane->lane, header) || (uint32_t)header > end->limit ||
-		    take_whole(end, header, &data, &messages[i].size) < 0)
+	locked = pipe_ledger_take(end->rx);
+	/* Room for a batch, as far as there is memory. */
+	while (l->room < ROOM_MOST && l->room - l->count < count)
+		if (grow(l) < 0)
 			break;
-		messages[i].data = (void *)(uintptr_t)data;
-	}
-	return (int)i;
+	result = take_rest(end, messages, (uint32_t)count);
+	pipe_ledger_give(end->rx, locked);
+	return result;
 }
 
 int weir_pipe_take_batch(struct weir_end *end, struct weir_msg *messages, size_t count,
@@ -311,8 +378,7 @@ static int release(struct pipe_rx *rx, const void *data)
 	if (l->count == 0)
 		return data ? -EINVAL : 0;
 	if (!data) {
-		for (uint32_t i = 0; i < l->count; i++)
-			drop(entry(l, i));
+		pipe_taken_forget(rx);
 	} else {
 		t = find(rx, data);
 		if (!t)
@@ -349,14 +415,11 @@ int weir_pipe_release(struct weir_end *end, const void *data)
 {
 	struct pipe_rx *rx;
 
-	if (unlikely(!end || !data || turn_needed() || !end->rx || end->rx->ledger.count != 1))
+	if (unlikely(!end || !data || turn_needed()))
 		return release_slow(end, data);
 	rx = end->rx;
-	/* It is the only one; behind it all is plain, unless a low limit is in the way. */
-	if (unlikely(!is_at(rx, entry(&rx->ledger, 0), data) || rx->take_below <= COPY_SMALL_MAX))
+	if (unlikely(!rx || rx->ease != RX_ONE || lane_header(&rx->lane.lane, rx->one) + 1 != data))
 		return release_slow(end, data);
-	rx->ledger.first++;
-	rx->ledger.count = 0;
-	rx->plain = true;
+	rx->ease = RX_PLAIN;
 	return pipe_rx_settle_at(rx, rx->lane.head);
 }

@@ -86,9 +86,15 @@ struct pipe_ledger {
 	struct taken *taken;
 };
 
+/* What a receive need not look at. */
+#define RX_HARD		0U
+#define RX_PLAIN	1U	/* owned, nothing taken, nothing half received, no low limit */
+#define RX_ONE		2U	/* it was that, and one message is taken since, not in the ledger */
+
 struct pipe_rx {
 	struct pipe_side side;
-	bool plain;		/* owned, nothing taken, nothing half received, no low limit */
+	uint32_t ease;		/* RX_* */
+	uint64_t one;		/* with RX_ONE: the position of the message that is taken */
 	uint64_t take_below;	/* messages smaller than this can be taken at once */
 	struct lane_rx lane;
 	struct pipe_ledger ledger;
@@ -189,7 +195,7 @@ int pipe_rx_tell(struct pipe_rx *rx, uint64_t done);
 void pipe_rx_step(struct pipe_rx *rx, uint64_t size);
 /* The end of each receive, of its result @result, which it returns. */
 int pipe_rx_done_with(struct weir_end *end, int result);
-/* rx->plain again, after a change of what it depends on. The caller has the ledger's turn. */
+/* rx->ease again, after a change of what it depends on. The caller has the ledger's turn. */
 void pipe_rx_changed(struct weir_end *end);
 /*
  * Wait until a record stands at the head: 0 or an error. @half: a message has begun; -EOWNERDEAD
@@ -230,6 +236,8 @@ int pipe_taken_reserve(struct pipe_rx *rx);
 void pipe_taken_step(struct pipe_rx *rx, uint64_t size);
 /* Enter what has been put together before the head at @own. */
 void pipe_taken_add(struct pipe_rx *rx, void *own);
+/* Enter the one that is taken without having been entered. */
+void pipe_taken_enter(struct pipe_rx *rx);
 bool pipe_taken_any(struct pipe_rx *rx);
 /* What is taken is not any more; the next owner receives it again. */
 void pipe_taken_forget(struct pipe_rx *rx);
@@ -255,7 +263,7 @@ static ALWAYS_INLINE bool pipe_rx_is_waited_for(const struct pipe_rx *rx)
 /* Whether the writer should be told of what has been received. */
 static ALWAYS_INLINE bool pipe_rx_worth_telling(const struct pipe_rx *rx, uint64_t done)
 {
-	return done - rx->lane.published >= lane_capacity(&rx->lane.lane) / 8 ||
+	return (int64_t)(done - rx->lane.due) >= 0 ||
 	       pipe_rx_is_waited_for(rx);
 }
 
@@ -269,11 +277,15 @@ static ALWAYS_INLINE int pipe_rx_settle_at(struct pipe_rx *rx, uint64_t done)
 	return 0;
 }
 
+/* Have the ledger, with all that is taken in it. */
 static inline bool pipe_ledger_take(struct pipe_rx *rx)
 {
 	bool locked;
 
 	turn_take(&rx->ledger.turn, 0, WEIR_FOREVER, &locked);
+	/* relaxed: as the only thread it was made so, and under this lock it is changed */
+	if (unlikely(load_relaxed(&rx->ease) == RX_ONE))
+		pipe_taken_enter(rx);
 	return locked;
 }
 

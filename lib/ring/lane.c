@@ -60,5 +60,6 @@ int lane_rx_take_over(struct lane_rx *rx)
 		return -EBADMSG;
 	rx->head = head;
 	rx->published = published;
+	rx->due = published + lane_capacity(&rx->lane) / 8;
 	return 0;
 }

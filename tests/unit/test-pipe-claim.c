@@ -273,10 +273,144 @@ START_TEST(forked_child_has_no_claim_and_can_send_after_a_handover)
 }
 END_TEST
 
+/*
+ * Several at once
+ */
+
+#define MANY	32
+
+/* Claim @count messages of these sizes and write message @number and those behind it. How many. */
+static int claim_batch(struct weir_end *end, struct weir_msg *messages, size_t count, uint64_t number)
+{
+	int claimed = weir_pipe_claim_batch(end, messages, count, 0, 0);
+
+	ck_assert_int_ge(claimed, 1);
+	ck_assert_int_le(claimed, (int)count);
+	for (int i = 0; i < claimed; i++) {
+		ck_assert_uint_eq((uintptr_t)messages[i].data % 8, 0);
+		message_fill(messages[i].data, messages[i].size, number + (uint64_t)i);
+	}
+	return claimed;
+}
+
+START_TEST(claimed_batches_of_all_sizes_arrive_in_order)
+{
+	uint64_t sent = 0, received = 0;
+
+	for (int round = 0; round < 2000; round++) {
+		struct weir_msg m[MANY];
+		size_t sizes[MANY], count = 1 + test_random_below(MANY), commit;
+		int claimed;
+
+		for (size_t i = 0; i < count; i++)
+			m[i] = (struct weir_msg){ .size = test_random_below(300) };
+		claimed = claim_batch(ends[0], m, count, sent);
+		commit = 1 + test_random_below((uint64_t)claimed);
+		m[commit - 1].size = test_random_below(m[commit - 1].size + 1);
+		for (size_t i = 0; i < commit; i++)
+			sizes[i] = m[i].size;
+		expect_nothing(ends[1]);
+		ck_assert_int_eq(weir_pipe_commit_batch(ends[0], m, commit, 0), 0);
+		sent += commit;
+		for (size_t i = 0; i < commit; i++)
+			expect_message(ends[1], sizes[i], received++);
+		expect_nothing(ends[1]);
+	}
+}
+END_TEST
+
+START_TEST(batch_claims_as_many_as_there_is_room_for)
+{
+	struct weir_msg m[MANY];
+	size_t claimed, sent = 0;
+
+	for (size_t i = 0; i < MANY; i++)
+		m[i] = (struct weir_msg){ .size = 1000 };
+	/* An eighth of the ring: two of a thousand bytes. */
+	while (weir_pipe_claim_batch(ends[0], m, MANY, 0, 0) == 2) {
+		ck_assert_int_eq(weir_pipe_commit_batch(ends[0], m, 2, 0), 0);
+		sent += 2;
+	}
+	ck_assert_uint_eq(sent, 16);
+	ck_assert_int_eq(weir_pipe_claim_batch(ends[0], m, MANY, 0, 0), -EAGAIN);
+	m[0].size = 100;
+	claimed = (size_t)weir_pipe_claim_batch(ends[0], m, MANY, 0, 0);
+	ck_assert_uint_eq(claimed, 1);
+	ck_assert_int_eq(weir_pipe_abort(ends[0]), 0);
+	/* One that is larger than an eighth goes alone. */
+	for (size_t i = 0; i < sent; i++)
+		ck_assert_int_eq(weir_pipe_recv(ends[1], buffer, 1000, 0, 0, NULL), 0);
+	expect_nothing(ends[1]);
+	m[0].size = LARGEST;
+	ck_assert_int_eq(weir_pipe_claim_batch(ends[0], m, MANY, 0, soon()), 1);
+	message_fill(m[0].data, LARGEST, 7);
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], m, 1, 0), 0);
+	expect_message(ends[1], LARGEST, 7);
+	m[0].size = LARGEST + 1;
+	ck_assert_int_eq(weir_pipe_claim_batch(ends[0], m, MANY, 0, soon()), -EMSGSIZE);
+	send_in_place(ends[0], 9, 8, 0);
+	expect_message(ends[1], 9, 8);
+}
+END_TEST
+
+START_TEST(batch_with_more_waits_for_the_flush)
+{
+	struct weir_msg m[3] = { { .size = 10 }, { .size = 0 }, { .size = 64 } };
+
+	for (uint64_t n = 0; n < 300; n += 4) {
+		send_message(ends[0], 5, n, n % 8 ? WEIR_MORE : 0);
+		ck_assert_int_eq(claim_batch(ends[0], m, 3, n + 1), 3);
+		ck_assert_int_eq(weir_pipe_commit_batch(ends[0], m, 3, WEIR_MORE), 0);
+		if (n % 8 == 0)
+			expect_message(ends[1], 5, n);
+		expect_nothing(ends[1]);
+		ck_assert_int_eq(weir_pipe_flush(ends[0]), 0);
+		if (n % 8)
+			expect_message(ends[1], 5, n);
+		expect_message(ends[1], 10, n + 1);
+		expect_message(ends[1], 0, n + 2);
+		expect_message(ends[1], 64, n + 3);
+	}
+}
+END_TEST
+
+START_TEST(commit_of_what_was_not_claimed_is_einval)
+{
+	struct weir_msg m[3] = { { .size = 10 }, { .size = 20 }, { .size = 30 } }, wrong[3];
+
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], m, 1, 0), -EINVAL);
+	ck_assert_int_eq(weir_pipe_claim_batch(NULL, m, 3, 0, 0), -EINVAL);
+	ck_assert_int_eq(weir_pipe_claim_batch(ends[0], NULL, 3, 0, 0), -EINVAL);
+	ck_assert_int_eq(weir_pipe_claim_batch(ends[0], m, 0, 0, 0), -EINVAL);
+	ck_assert_int_eq(weir_pipe_claim_batch(ends[0], m, 3, WEIR_MORE, 0), -EINVAL);
+	ck_assert_int_eq(claim_batch(ends[0], m, 3, 1), 3);
+	ck_assert_int_eq(weir_pipe_claim_batch(ends[0], m, 3, 0, 0), -EBUSY);
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], m, 0, 0), -EINVAL);
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], NULL, 1, 0), -EINVAL);
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], m, 3, WEIR_INTR), -EINVAL);
+	memcpy(wrong, m, sizeof(m));
+	wrong[2].size = 33;
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], wrong, 3, 0), -EINVAL);
+	wrong[2].size = SIZE_MAX;
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], wrong, 3, 0), -EINVAL);
+	memcpy(wrong, m, sizeof(m));
+	wrong[0].size = 1;	/* then the second would lie elsewhere */
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], wrong, 3, 0), -EINVAL);
+	memcpy(wrong, m, sizeof(m));
+	wrong[1].data = buffer;
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], wrong, 3, 0), -EINVAL);
+	expect_nothing(ends[1]);
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], m, 3, 0), 0);
+	for (uint64_t n = 0; n < 3; n++)
+		expect_message(ends[1], 10 * (n + 1), n + 1);
+	ck_assert_int_eq(weir_pipe_commit_batch(ends[0], m, 1, 0), -EINVAL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("pipe-claim");
-	TCase *claiming = add(suite, "claim");
+	TCase *claiming = add(suite, "claim"), *batch = add(suite, "batch");
 
 	tcase_add_test(claiming, claimed_sizes_from_none_to_the_largest_arrive_whole);
 	tcase_add_test(claiming, claim_of_more_than_the_ring_is_emsgsize);
@@ -293,5 +427,10 @@ int main(void)
 	tcase_add_test(claiming, claim_on_a_pipe_that_has_ended_fails_as_a_send);
 	tcase_add_test(claiming, close_gives_a_claim_up);
 	tcase_add_test(claiming, forked_child_has_no_claim_and_can_send_after_a_handover);
+
+	tcase_add_test(batch, claimed_batches_of_all_sizes_arrive_in_order);
+	tcase_add_test(batch, batch_claims_as_many_as_there_is_room_for);
+	tcase_add_test(batch, batch_with_more_waits_for_the_flush);
+	tcase_add_test(batch, commit_of_what_was_not_claimed_is_einval);
 	return test_main(suite);
 }

@@ -161,6 +161,29 @@ WEIR_PUBLIC int weir_pipe_claim(struct weir_end *end, size_t size, uint32_t flag
 WEIR_PUBLIC int weir_pipe_commit(struct weir_end *end, size_t size, uint32_t flags);
 
 /**
+ * Begin up to @count messages in place at once; waits for room for the first until @deadline.
+ *
+ * @messages	size says how many bytes each is to have; data is set
+ * Otherwise as weir_pipe_claim(). They are sent by weir_pipe_commit_batch().
+ *
+ * Returns how many were claimed: at least one, and fewer than @count where there is no room for
+ * more, or they would take more than an eighth of the ring; or an error of weir_pipe_claim().
+ */
+WEIR_PUBLIC int weir_pipe_claim_batch(struct weir_end *end, struct weir_msg *messages, size_t count,
+				      uint32_t flags, int64_t deadline);
+
+/**
+ * Send the first @count of the claimed messages, published together; the others are given up.
+ *
+ * @messages	as weir_pipe_claim_batch() left them; the last of the @count may have a smaller size
+ * @flags	WEIR_MORE
+ * As weir_pipe_commit(). Returns 0, or -EINVAL (they are not what was claimed, more than were
+ * claimed, flags), -EOPNOTSUPP.
+ */
+WEIR_PUBLIC int weir_pipe_commit_batch(struct weir_end *end, const struct weir_msg *messages,
+				       size_t count, uint32_t flags);
+
+/**
  * Give up the claimed message: it was never begun. Does not block. By the thread that claimed.
  *
  * Returns 0, or -EINVAL (nothing is claimed by this thread), -EOPNOTSUPP, -ESHUTDOWN (the end is
