@@ -3,7 +3,7 @@
 #include "fault/lib/deal.h"
 #include "support.h"
 
-#define OTHERS 50
+#define OTHERS 40
 
 START_TEST(killed_at_an_instruction_the_other_side_goes_on)
 {

@@ -10,7 +10,7 @@
 #include <sched.h>
 
 static const int errors[] = {
-	EMFILE, ENOMEM, EPERM, EINTR, ENOSYS, EAGAIN, EINVAL, ETOOMANYREFS,
+	EMFILE, EAGAIN, EINTR, ENOMEM, EPERM, ENOSYS, EINVAL, ETOOMANYREFS,
 };
 
 /* Small ones are made sooner. */
@@ -426,7 +426,7 @@ int main(void)
 {
 	Suite *suite = suite_create("listener-syscalls");
 	TCase *tcase = tcase_create("listener-syscalls");
-	int count = (int)ARRAY_LENGTH(errors);
+	int count = LESS > 1 ? 3 : (int)ARRAY_LENGTH(errors);
 
 	tcase_add_loop_test(tcase, listen_with_a_failing_call_is_an_error_and_leaves_nothing, 0,
 			    count);

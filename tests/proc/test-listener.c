@@ -602,16 +602,12 @@ START_TEST(undumpable_process_is_closed_to_its_own_user)
 }
 END_TEST
 
-int main(int argc, char **argv)
+static int run(void)
 {
 	Suite *suite = suite_create("listener");
 	TCase *tcase = tcase_create("listener"), *users = tcase_create("users");
 	const char *not_root = geteuid() == 0 ? NULL : "it takes root to become other users";
 
-	if (argc == 2 && strcmp(argv[1], "activated") == 0)
-		return activated_main();
-	if (argc == 2 && strcmp(argv[1], "count") == 0)
-		return count_main();
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_checked_fixture(users, setup, teardown);
 	tcase_add_test(tcase, many_clients_are_served);
@@ -635,4 +631,13 @@ int main(int argc, char **argv)
 	suite_add_tcase(suite, tcase);
 	suite_add_tcase(suite, users);
 	return test_main(suite);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "activated") == 0)
+		return activated_main();
+	if (argc == 2 && strcmp(argv[1], "count") == 0)
+		return count_main();
+	return run();
 }

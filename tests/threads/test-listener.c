@@ -188,7 +188,12 @@ int main(void)
 	Suite *suite = suite_create("listener");
 	TCase *tcase = tcase_create("listener");
 
-	tcase_add_test(tcase, threads_share_the_clients_and_are_shut_down);
+	/*
+	 * Pipes are made and freed by several threads here, at the same addresses. ThreadSanitizer
+	 * does not see the system calls that do it, and takes the next pipe for the last one.
+	 */
+	test_add_unless(tcase, WEIR_TSAN ? "ThreadSanitizer does not see mappings" : NULL,
+			threads_share_the_clients_and_are_shut_down);
 	tcase_add_test(tcase, shutdown_wakes_who_waits);
 	tcase_add_test(tcase, close_waits_for_those_who_are_inside);
 	tcase_add_test(tcase, turn_is_waited_for_until_the_deadline);

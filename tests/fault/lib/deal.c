@@ -11,6 +11,7 @@ static struct folder folder;
 static struct weir_listener *listener;
 /* Of the test, as the one who survives. */
 static int client;
+static bool welcomed;
 static struct weir_end *end;
 
 /*
@@ -31,12 +32,14 @@ static int listen_and_close(void *arg)
 
 static int accept_one_client(void *arg)
 {
+	/* Stepping takes its time. */
+	struct weir_listen_options options = { .size = sizeof(options), .patience = 600000 * MS };
 	struct weir_listener *l;
 	struct weir_peer peer;
 	struct weir_end *mine;
 
 	(void)arg;
-	child_check(weir_listen(&l, address, NULL) == 0);
+	child_check(weir_listen(&l, address, &options) == 0);
 	stepper_mark_begin();
 	child_check(weir_accept(l, 0, WEIR_FOREVER, &mine, &peer) == 0);
 	stepper_mark_end();
@@ -65,6 +68,7 @@ static void nothing(void *arg)
 
 static void say_hello(void)
 {
+	welcomed = false;
 	client = raw_connect(address);
 	ck_assert_int_ge(client, 0);
 	ck_assert_int_eq(raw_hello(client, 0), 0);
@@ -75,7 +79,10 @@ static void take_end(void)
 {
 	struct parcel parcel;
 
-	if (end || raw_status(client) != WELCOME_OK || parcel_recv(client, &parcel, 0, 0) < 0)
+	/* It comes in two messages, and the victim may be anywhere between them. */
+	if (!welcomed)
+		welcomed = raw_status(client) == WELCOME_OK;
+	if (end || !welcomed || parcel_recv(client, &parcel, 0, 0) < 0)
 		return;
 	ck_assert_int_eq(parcel_open_end(&parcel, &end), 0);
 }
@@ -258,15 +265,15 @@ void deal_strike(enum deal deal, size_t most)
 		const struct way_point *p = &way.points[i];
 
 		/* Between two calls nothing happens that others could see. */
-		if (p->called || test_random_below(way.count) < most)
+		if ((p->called && test_random_below(LESS) == 0) || test_random_below(way.count) < most)
 			strike(deal, p, false, counts);
 		if (p->slept)
 			strike(deal, p, true, counts);
 	}
 	printf("# %s: %zu instructions, killed at %llu, ended before %llu\n", deals[deal].name,
 	       way.count, (unsigned long long)counts[ARRIVED], (unsigned long long)counts[PASSED]);
-	/* It does not go its way quite the same every time, but mostly. */
-	ck_assert_uint_gt(counts[ARRIVED], 9 * counts[PASSED]);
+	/* It does not go its way quite the same every time, but mostly; with a sanitizer, at times. */
+	ck_assert_uint_gt(counts[ARRIVED], (LESS > 1 ? 0 : 9) * counts[PASSED]);
 	ck_assert_uint_eq(counts[ENDED], 0);
 	way_free(&way);
 	if (deal == DEAL_CONNECT)
