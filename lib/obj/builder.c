@@ -3,9 +3,10 @@
 #include "obj/builder.h"
 
 #include <errno.h>
-#include <msgpack/pack.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <msgpack/pack.h>
 
 #include "obj/object.h"
 #include "obj/utf8.h"

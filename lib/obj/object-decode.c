@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <msgpack/unpack.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* What a value is made of, by its first byte, for 0xc0 to 0xdf; the others are in read_head(). */
 static const struct shape {

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <msgpack/sysdep.h>
 #include <msgpack/timestamp.h>
-#include <string.h>
 
 #define NS_MAX	999999999
 

@@ -11,6 +11,9 @@
 #ifndef WEIR_OBJ_OBJECT_H
 #define WEIR_OBJ_OBJECT_H
 
+/* Before those of msgpack-c, which use it on some processors and do not say so. */
+#include <string.h>
+
 #include <msgpack/object.h>
 #include <msgpack/zone.h>
 
