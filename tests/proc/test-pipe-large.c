@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages larger than the ring between two processes: streams, event loops, and deaths half-way. */
+/* Messages larger than the ring between processes: streams, event loops, deaths half-way. */
 #include "pipe-tools.h"
 
 #include <errno.h>
