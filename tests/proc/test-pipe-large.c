@@ -213,16 +213,13 @@ static const struct stream streams[] = {
 
 START_TEST(stream_arrives_whole)
 {
-	for (int direction = 0; direction < 2; direction++) {
-		struct child child;
+	struct child child;
 
-		stream = &streams[_i];
-		ck_assert_int_eq(pipe_make(ends, 0, stream->capacity), 0);
-		child = child_start(send_stream, ends[direction]);
-		ck_assert_int_eq(receive_stream(ends[1 - direction]), 0);
-		child_join_ok(&child);
-		pipe_close_both(ends);
-	}
+	stream = &streams[_i];
+	ck_assert_int_eq(pipe_make(ends, 0, stream->capacity), 0);
+	child = child_start(send_stream, ends[_i % 2]);
+	ck_assert_int_eq(receive_stream(ends[1 - _i % 2]), 0);
+	child_join_ok(&child);
 }
 END_TEST
 

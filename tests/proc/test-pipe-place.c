@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 
 #define CAPACITY	(UINT64_C(16) << 10)
-#define COUNT		(100000 / LESS)
+#define COUNT		(30000 / LESS)
 #define HELD		20
 
 static struct weir_end *ends[2];

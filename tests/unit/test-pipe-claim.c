@@ -280,7 +280,8 @@ END_TEST
 #define MANY	32
 
 /* Claim @count messages of these sizes and write message @number and those behind it. How many. */
-static int claim_batch(struct weir_end *end, struct weir_msg *messages, size_t count, uint64_t number)
+static int claim_batch(struct weir_end *end, struct weir_msg *messages, size_t count,
+		       uint64_t number)
 {
 	int claimed = weir_pipe_claim_batch(end, messages, count, 0, 0);
 

@@ -52,7 +52,8 @@ static void put_record(uint64_t mark, const void *data, size_t size, const uint6
 	to = lane_tx_open(lane);
 	if (prefix)
 		memcpy(to, prefix, 8);
-	memcpy(to + (prefix ? 8 : 0), data, size);
+	if (size > 0)
+		memcpy(to + (prefix ? 8 : 0), data, size);
 	lane_tx_put_open(lane, mark, size + (prefix ? 8 : 0));
 	lane_tx_leave(lane);
 	lane_tx_mark(lane);
@@ -151,7 +152,8 @@ START_TEST(message_half_received_is_resumed_in_every_way)
 				ck_assert_int_eq(receive(next, LARGE + 3, &size), -EAGAIN);
 			}
 			while (!put_piece(&h, number))
-				ck_assert_int_eq(receive((enum way)(h.sent % WAYS), LARGE, &size), -EAGAIN);
+				ck_assert_int_eq(receive((enum way)(h.sent % WAYS), LARGE, &size),
+						 -EAGAIN);
 			ck_assert_uint_eq(size, MARK);
 			ck_assert_int_eq(receive(first, LARGE, &size), 0);
 			ck_assert_uint_eq(size, LARGE);
