@@ -321,8 +321,10 @@ static int take_step(struct weir_listener *l, struct guest **ret_guest)
 	if (id == WATCH_SOCKET)
 		return answer_door(l);
 	if (id == WATCH_TIMER || id == WATCH_BELL) {
-		/* The bell of one who shuts it down is heard before. */
 		sys_event_clear(id == WATCH_TIMER ? l->timer : l->bell);
+		/* That it is shut down is shown for ever. */
+		if (is_shut(l))
+			sys_event_set(l->bell);
 		return 0;
 	}
 	*ret_guest = &l->guests[id];

@@ -265,14 +265,15 @@ void deal_strike(enum deal deal, size_t most)
 		const struct way_point *p = &way.points[i];
 
 		/* Between two calls nothing happens that others could see. */
-		if ((p->called && test_random_below(LESS) == 0) || test_random_below(way.count) < most)
+		if ((p->called && test_random_below(LESS) == 0) ||
+		    test_random_below(way.count) < most)
 			strike(deal, p, false, counts);
 		if (p->slept)
 			strike(deal, p, true, counts);
 	}
 	printf("# %s: %zu instructions, killed at %llu, ended before %llu\n", deals[deal].name,
 	       way.count, (unsigned long long)counts[ARRIVED], (unsigned long long)counts[PASSED]);
-	/* It does not go its way quite the same every time, but mostly; with a sanitizer, at times. */
+	/* It does not go quite the same way each time, but mostly; with a sanitizer, at times. */
 	ck_assert_uint_gt(counts[ARRIVED], (LESS > 1 ? 0 : 9) * counts[PASSED]);
 	ck_assert_uint_eq(counts[ENDED], 0);
 	way_free(&way);
