@@ -12,11 +12,11 @@ struct pack {
 	va_list arguments;
 };
 
-static int pack_integer(struct pack *p, const struct format_integer *integer)
+static int pack_integer(struct pack *p, char letter, const struct format_item *integer)
 {
 	int value;
 
-	switch (integer->item) {
+	switch (letter) {
 	case 'q':
 		return weir_builder_int(p->builder, va_arg(p->arguments, int64_t));
 	case 'Q':
@@ -92,13 +92,13 @@ static int pack_map(struct pack *p)
 static int pack_item(struct pack *p)
 {
 	char item = format_peek(&p->format);
-	const struct format_integer *integer = format_integer(item);
+	const struct format_item *kind = format_item(item);
 
 	if (item == '\0')
 		return -EINVAL;
 	p->format.at++;
-	if (integer)
-		return pack_integer(p, integer);
+	if (kind->width > 0)
+		return pack_integer(p, item, kind);
 	switch (item) {
 	case 'n':
 		return weir_builder_nil(p->builder);

@@ -31,7 +31,7 @@ static struct argument next_argument(struct unpack *u, char item)
 {
 	struct argument a = { 0 };
 
-	u->needs_object |= strchr("szSyo", item) != NULL;
+	u->needs_object |= format_item(item)->is_view;
 	if (!u->has_arguments || item == 'n' || item == '*')
 		return a;
 	a.to = va_arg(u->arguments, void *);
@@ -50,7 +50,7 @@ static int store(const struct unpack *u, void *to, const void *value, size_t siz
 	return 0;
 }
 
-static int unpack_integer(const struct unpack *u, const struct format_integer *integer,
+static int unpack_integer(const struct unpack *u, const struct format_item *integer,
 			  const struct weir_object *object, void *to)
 {
 	int unused = 64 - 8 * integer->width, result;
@@ -152,10 +152,10 @@ static int expect_nil(const struct weir_object *object)
 static int unpack_scalar(const struct unpack *u, char item, const struct weir_object *object,
 			 const struct argument *a)
 {
-	const struct format_integer *integer = format_integer(item);
+	const struct format_item *kind = format_item(item);
 
-	if (integer)
-		return unpack_integer(u, integer, object, a->to);
+	if (kind->width > 0)
+		return unpack_integer(u, kind, object, a->to);
 	switch (item) {
 	case 'n':
 		return expect_nil(object);
@@ -271,7 +271,7 @@ static int unpack_item(struct unpack *u, const struct weir_object *object, bool 
 
 	if (item == '[' || item == '{')
 		return unpack_container(u, item, object, missing, depth);
-	if (item == '\0' || (!format_integer(item) && !strchr("n?fdszcSyto*", item)))
+	if (!format_item(item)->is_known)
 		return -EINVAL;
 	a = next_argument(u, item);
 	result = missing ? 0 : unpack_scalar(u, item, object, &a);
