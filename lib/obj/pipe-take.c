@@ -143,7 +143,13 @@ static struct taken *find(const struct pipe_rx *rx, const void *data)
 		else
 			high = middle;
 	}
-	return low < l->count && is_at(rx, entry(l, low), data) ? entry(l, low) : NULL;
+	if (low < l->count && is_at(rx, entry(l, low), data))
+		return entry(l, low);
+	/* By a hostile hand, sizes that reach around the ring: several lie in the same place. */
+	for (uint32_t i = 0; i < l->count; i++)
+		if (is_at(rx, entry(l, i), data))
+			return entry(l, i);
+	return NULL;
 }
 
 /* ---- taking ---- */
