@@ -166,6 +166,17 @@ START_TEST(header_with_any_size_is_an_error_at_worst)
 }
 END_TEST
 
+/* Pieces that nobody sent, and ends of messages that have not begun. */
+START_TEST(piece_of_any_kind_is_an_error_at_worst)
+{
+	static const uint64_t sizes[] = { 0, 1, 8, 9, 504, 505, 512, 4080, UINT32_MAX };
+
+	for (size_t word = 0; word < 12; word += 2)
+		for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++)
+			try_header(word * 8, RECORD_KIND((uint64_t)_i) | sizes[i]);
+}
+END_TEST
+
 /*
  * At full speed
  */
@@ -185,6 +196,7 @@ int main(void)
 			    (int)scribble_field_count);
 	tcase_add_test(tcase, header_page_with_any_value_changes_nothing);
 	tcase_add_test(tcase, header_with_any_size_is_an_error_at_worst);
+	tcase_add_loop_test(tcase, piece_of_any_kind_is_an_error_at_worst, 2, RECORD_KINDS + 2);
 	tcase_add_loop_test(tcase, scribbler_at_full_speed_is_an_error_at_worst, 0, SCRIBBLE_COUNT);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);

@@ -135,7 +135,7 @@ static void run_take_backwards(struct world *w)
 
 static void run_take_batch(struct world *w)
 {
-	struct weir_msg m[40];
+	struct weir_msg m[12];
 	int got = weir_pipe_take_batch(w->ends[0], m, w->scene->act->count, WEIR_NOSPIN, FOREVER);
 
 	child_check(got > 0);
@@ -305,7 +305,7 @@ static const struct act take_in_order = { "take of 3", run_take_in_order, .reads
 static const struct act take_backwards = { "take of 3, released backwards", run_take_backwards,
 					   .reads = true, .whole = true, .count = 3, .size = 24 };
 static const struct act take_batch = { "take batch", run_take_batch, .reads = true, .whole = true,
-				       .count = 40, .size = 24 };
+				       .count = 12, .size = 24 };
 static const struct act take_recv = { "take, recv", run_take_recv, .reads = true, .whole = true,
 				      .count = 2, .size = 24 };
 static const struct act take_dry = { "take until dry", run_take_until_dry, .reads = true,

@@ -14,6 +14,8 @@
 
 #define CAPACITY	4096
 #define LARGEST		(CAPACITY - 2 * RECORD_HEADER)
+/* Larger than the ring. */
+#define LARGE		(2 * CAPACITY)
 #define LATE_NS		INT64_C(1000000000)
 #define BATCH		4
 
@@ -24,6 +26,8 @@ struct use {
 	int64_t nap_ns;
 	int64_t deadline;
 	int64_t began;
+	uint64_t limit;		/* of weir_pipe_limit() */
+	int64_t starved;	/* when these calls began: what a busy machine takes is no delay */
 };
 
 __attribute__((format(printf, 2, 3))) static void wrong(struct honest *h, const char *format, ...)
@@ -63,7 +67,7 @@ static int64_t begin(struct use *u, bool naps)
 static bool expected(int result)
 {
 	static const int errors[] = {
-		EAGAIN, ETIMEDOUT, EPIPE, ESHUTDOWN, EBUSY, EMSGSIZE, EBADMSG
+		EAGAIN, ETIMEDOUT, EPIPE, ESHUTDOWN, EBUSY, EMSGSIZE, EBADMSG, EOWNERDEAD
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(errors); i++)
@@ -79,7 +83,7 @@ static int end(struct use *u, const char *call, int result)
 	u->honest->calls++;
 	if (now - due > u->honest->worst_ns)
 		u->honest->worst_ns = now - due;
-	if (now - due > LATE_NS)
+	if (now - due > LATE_NS && now - due > LATE_NS + child_starved(getpid()) - u->starved)
 		wrong(u->honest, "%s took %lld ms", call, (long long)(now - due) / 1000000);
 	if (!expected(result))
 		wrong(u->honest, "%s: %d, %s", call, result, weir_strerror(result));
@@ -117,7 +121,7 @@ static void call_recv(struct use *u, size_t room, uint32_t flags, bool naps)
 	end(u, "recv", result);
 	if (result == 0 && size > room)
 		wrong(u->honest, "recv into %zu: %zu bytes", room, size);
-	if (result == -EMSGSIZE && (size <= room || size > LARGEST))
+	if (result == -EMSGSIZE && ((size <= room && size <= u->limit) || size > UINT32_MAX))
 		wrong(u->honest, "recv into %zu: too large with %zu", room, size);
 	free(buffer);
 }
@@ -143,6 +147,60 @@ static void call_recv_batch(struct use *u, bool naps)
 			wrong(u->honest, "recv_batch: %zu bytes", messages[i].size);
 	for (size_t i = 0; i < BATCH; i++)
 		free(buffers[i]);
+}
+
+/* What was claimed can be written to, all of it. */
+static void call_claim(struct use *u, size_t size, bool commits, bool naps)
+{
+	void *data;
+	int result = weir_pipe_claim(u->end, size, WEIR_NOSPIN, begin(u, naps), &data);
+
+	if (end(u, "claim", result) < 0)
+		return;
+	memset(data, 0xa5, size);
+	begin(u, false);
+	if (commits)
+		result = weir_pipe_commit(u->end, size / 2, 0);
+	else
+		result = weir_pipe_abort(u->end);
+	if (end(u, commits ? "commit" : "abort", result) != 0)
+		wrong(u->honest, "a claim cannot be ended: %d", result);
+}
+
+/* What was taken can be read, all of it. */
+static void look_at(struct use *u, const struct weir_msg *m)
+{
+	const volatile uint8_t *bytes = m->data;
+	uint8_t sum = 0;
+
+	if (m->size > UINT32_MAX)
+		wrong(u->honest, "taken: %zu bytes", m->size);
+	for (size_t i = 0; i < m->size; i++)
+		sum ^= bytes[i];
+	(void)sum;
+}
+
+static void call_take(struct use *u, size_t count, bool naps)
+{
+	struct weir_msg messages[BATCH];
+	int result = weir_pipe_take_batch(u->end, messages, count, WEIR_NOSPIN, begin(u, naps));
+
+	end(u, "take_batch", result);
+	if (result > (int)count || result == 0)
+		wrong(u->honest, "take_batch of %zu: %d", count, result);
+	for (int i = 0; i < result; i++)
+		look_at(u, &messages[i]);
+	/* The oldest last, which frees all of them. */
+	for (int i = result - 1; i >= 0; i--)
+		if (weir_pipe_release(u->end, messages[i].data) != 0)
+			wrong(u->honest, "what was taken cannot be released");
+}
+
+static void call_limit(struct use *u, uint64_t size)
+{
+	begin(u, false);
+	end(u, "limit", weir_pipe_limit(u->end, size));
+	u->limit = size;
 }
 
 static void call_poll(struct use *u, uint32_t events, bool naps)
@@ -184,8 +242,21 @@ static void use_end(struct use *u)
 	call_recv(u, LARGEST, 0, false);
 	call_send(u, LARGEST, WEIR_NOSPIN, true);
 	call_fd(u);
+	call_send(u, LARGE, WEIR_NOSPIN, true);
+	for (int i = 0; i < 4; i++)
+		call_recv(u, LARGE, 0, false);
 	for (int i = 0; i < 8; i++)
 		call_recv(u, 300, 0, false);
+	call_claim(u, 100, true, false);
+	call_take(u, BATCH, true);
+	call_claim(u, LARGEST, false, false);
+	call_claim(u, LARGEST, true, true);
+	call_take(u, 1, false);
+	call_take(u, BATCH, false);
+	call_limit(u, 200);
+	call_recv(u, 300, 0, false);
+	call_take(u, 1, false);
+	call_limit(u, UINT64_MAX);
 	begin(u, false);
 	end(u, "handover", weir_pipe_handover(u->end));
 	call_recv_batch(u, false);
@@ -195,7 +266,13 @@ static void use_end(struct use *u)
 bool honest_call_all(struct honest *h, int64_t nap_ns)
 {
 	for (int i = 0; i < 2; i++) {
-		struct use u = { .honest = h, .end = h->ends[i], .nap_ns = nap_ns };
+		struct use u = {
+			.honest = h,
+			.end = h->ends[i],
+			.nap_ns = nap_ns,
+			.limit = UINT64_MAX,
+			.starved = child_starved(getpid()),
+		};
 
 		use_end(&u);
 	}

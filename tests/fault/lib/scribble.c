@@ -20,12 +20,12 @@
 const struct scribble_field scribble_fields[] = {
 	FIELD(position), FIELD(published), FIELD(requests), FIELD(wait), FIELD(events),
 	FIELD(cpu), FIELD(fence_ack), FIELD(need), FIELD(bell), FIELD(owner),
+	FIELD(partial),
 };
 const size_t scribble_field_count = ARRAY_LENGTH(scribble_fields);
 
 /* Without events and owner: those end the conversation, and nothing more would be seen. */
-#define QUIET_FIELDS	9
-static const uint8_t quiet_fields[QUIET_FIELDS - 1] = { 0, 1, 2, 3, 5, 6, 7, 8 };
+static const uint8_t quiet_fields[] = { 0, 1, 2, 3, 5, 6, 7, 8, 10 };
 
 const char *scribble_name(enum scribble kind)
 {
@@ -120,7 +120,12 @@ static void scribble_headers(struct scribbler *s)
 	uint64_t r = next(s);
 	uint8_t *at = g->rings[r & 1] + ((r >> 8) & (g->capacity - 1) & ~UINT64_C(7));
 
-	switch ((r >> 32) % 4) {
+	/* Half of them at the next record to be read. */
+	if ((r >> 56) % 2)
+		at = g->rings[r & 1] +
+		     (get((uint8_t *)&segment_lane(g, r & 1)->reader.position, 8) &
+		      (g->capacity - 1) & ~UINT64_C(7));
+	switch ((r >> 32) % 6) {
 	case 0:
 		put(at, 8, 0);
 		break;
@@ -129,6 +134,14 @@ static void scribble_headers(struct scribbler *s)
 		break;
 	case 2:
 		put(at, 8, RECORD_MARK | (uint32_t)next(s));
+		break;
+	case 3:
+		/* A piece, or the end of one: each of a size that could be. */
+		put(at + 8, 8, (r >> 60) ? (r >> 36) % (3 * g->capacity) : next(s));
+		put(at, 8, RECORD_KIND(1 + (r >> 20) % RECORD_KINDS) | (r >> 40) % (g->capacity / 8));
+		break;
+	case 4:
+		put(at, 8, RECORD_KIND((r >> 20) % (RECORD_KINDS + 2)) | (r >> 40) % 24);
 		break;
 	default:
 		put(at, 8, next(s));
