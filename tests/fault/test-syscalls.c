@@ -373,6 +373,134 @@ START_TEST(fd_handover_and_shutdown_with_a_failing_call_do_what_they_say)
 }
 END_TEST
 
+/*
+ * In place, and larger than the ring
+ */
+
+#define LARGE	10000
+
+static uint8_t large[LARGE], large_room[LARGE];
+
+static void claim_once(void)
+{
+	struct weir_end *ends[2];
+	void *data;
+	int result;
+
+	check(pipe_make(ends, 0, 4096) == 0);
+	failures_begin();
+	result = weir_pipe_claim(ends[1], 8, 0, 0, &data);
+	if (result == 0) {
+		*(uint64_t *)data = 7;
+		check(weir_pipe_commit(ends[1], 8, 0) == 0);
+	}
+	failures_end("first claim and commit");
+	check(result == 0 || documented(result));
+	check(recv_number(ends[0], 0) == (result == 0 ? 7 : -EAGAIN));
+	use_and_close(ends);
+}
+
+static void take_once(void)
+{
+	struct weir_end *ends[2];
+	const void *data;
+	size_t size;
+	int result;
+
+	check(pipe_make(ends, 0, 4096) == 0);
+	check(send_number(ends[1], 7, 0) == 0);
+	check(send_number(ends[1], 8, 0) == 0);
+	failures_begin();
+	result = weir_pipe_take(ends[0], 0, 0, &data, &size);
+	if (result == 0) {
+		check(*(const uint64_t *)data == 7);
+		check(weir_pipe_release(ends[0], data) == 0);
+	}
+	failures_end("first take and release");
+	check(result == 0 || documented(result));
+	if (result < 0)
+		check(recv_number(ends[0], 0) == 7);
+	check(recv_number(ends[0], 0) == 8);
+	use_and_close(ends);
+}
+
+static int send_large(void *arg)
+{
+	child_check(weir_pipe_send(arg, large, LARGE, 0, soon()) == 0);
+	child_check(send_number(arg, 1, soon()) == 0);
+	return 0;
+}
+
+static void recv_large_once(void)
+{
+	struct weir_end *ends[2];
+	struct child child;
+	size_t size = 0;
+	int result;
+
+	check(pipe_make(ends, 0, 4096) == 0);
+	child = child_start(send_large, ends[1]);
+	failures_begin();
+	result = weir_pipe_recv(ends[0], large_room, LARGE, 0, clock_now() + 3 * MS, &size);
+	failures_end("large recv");
+	check(result == 0 || documented(result));
+	if (result < 0)
+		check(weir_pipe_recv(ends[0], large_room, LARGE, 0, soon(), &size) == 0);
+	check(size == LARGE && memcmp(large, large_room, LARGE) == 0);
+	check(recv_number(ends[0], soon()) == 1);
+	child_join_ok(&child);
+	pipe_close_both(ends);
+}
+
+static int receive_large(void *arg)
+{
+	size_t size;
+
+	child_check(weir_pipe_recv(arg, large_room, LARGE, 0, soon(), &size) == 0);
+	child_check(size == LARGE && memcmp(large, large_room, LARGE) == 0);
+	child_check(recv_number(arg, soon()) == 1);
+	return 0;
+}
+
+static void send_large_once(void)
+{
+	struct weir_end *ends[2];
+	struct child child;
+	int result;
+
+	check(pipe_make(ends, 0, 4096) == 0);
+	child = child_start(receive_large, ends[0]);
+	failures_begin();
+	result = weir_pipe_send(ends[1], large, LARGE, 0, clock_now() + 3 * MS);
+	failures_end("large send");
+	check(result == 0 || documented(result));
+	/* It was sent, or nothing of it. */
+	if (result < 0)
+		check(weir_pipe_send(ends[1], large, LARGE, 0, soon()) == 0);
+	check(send_number(ends[1], 1, soon()) == 0);
+	child_join_ok(&child);
+	pipe_close_both(ends);
+}
+
+START_TEST(message_in_place_with_a_failing_call_is_not_lost)
+{
+	before = resources_begin();
+	with_each_call(errors[_i], claim_once);
+	with_each_call(errors[_i], take_once);
+	resources_check(&before);
+}
+END_TEST
+
+START_TEST(large_message_with_a_failing_call_arrives_once)
+{
+	message_fill(large, LARGE, 3);
+	before = resources_begin();
+	with_each_call(sleep_errors[_i], recv_large_once);
+	with_each_call(sleep_errors[_i], send_large_once);
+	resources_check(&before);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("syscalls");
@@ -388,6 +516,8 @@ int main(void)
 	tcase_add_test(tcase, wake_up_that_fails_loses_nothing);
 	tcase_add_loop_test(tcase, fd_handover_and_shutdown_with_a_failing_call_do_what_they_say, 0,
 			    count);
+	tcase_add_loop_test(tcase, message_in_place_with_a_failing_call_is_not_lost, 0, count);
+	tcase_add_loop_test(tcase, large_message_with_a_failing_call_arrives_once, 0, sleep_count);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);
 }

@@ -138,7 +138,8 @@ static void scribble_headers(struct scribbler *s)
 	case 3:
 		/* A piece, or the end of one: each of a size that could be. */
 		put(at + 8, 8, (r >> 60) ? (r >> 36) % (3 * g->capacity) : next(s));
-		put(at, 8, RECORD_KIND(1 + (r >> 20) % RECORD_KINDS) | (r >> 40) % (g->capacity / 8));
+		put(at, 8,
+		    RECORD_KIND(1 + (r >> 20) % RECORD_KINDS) | (r >> 40) % (g->capacity / 8));
 		break;
 	case 4:
 		put(at, 8, RECORD_KIND((r >> 20) % (RECORD_KINDS + 2)) | (r >> 40) % 24);
