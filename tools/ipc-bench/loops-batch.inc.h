@@ -8,18 +8,107 @@
  *		send messages 0..count-1 of worker->out; 0 or a negative errno
  *	static inline int port_recv_many(struct port *port);
  *		receive at least one and at most port->batch messages into worker->in; how many
+ *
+ * or, in place,
+ *
+ *	static inline int port_claim_many(struct port *port, size_t count);
+ *		begin at least one and at most @count messages; how many
+ *	static inline void *port_place(size_t i);
+ *		where to write the i-th of them
+ *	static inline int port_commit_many(struct port *port, size_t count);
+ *		send the first @count of them
+ *	static inline int port_take_many(struct port *port);
+ *		receive at least one and at most port->batch messages; how many
+ *	static inline const void *port_taken(size_t i);
+ *		where the i-th of them is
+ *	static inline int port_release_many(struct port *port);
+ *		be done with them
  */
 #ifndef IPC_BENCH_LOOPS_BATCH_INC_H
 #define IPC_BENCH_LOOPS_BATCH_INC_H
+
+#ifdef LOOPS_IN_PLACE
+static ALWAYS_INLINE void batch_begin(struct worker *w)
+{
+	(void)w;
+}
+
+static ALWAYS_INLINE int batch_claim(struct worker *w, size_t count)
+{
+	return port_claim_many(&w->port, count);
+}
+
+static ALWAYS_INLINE void *batch_out(const struct worker *w, size_t i)
+{
+	(void)w;
+	return port_place(i);
+}
+
+static ALWAYS_INLINE int batch_put(struct worker *w, size_t count)
+{
+	return port_commit_many(&w->port, count);
+}
+
+static ALWAYS_INLINE int batch_get(struct worker *w)
+{
+	return port_take_many(&w->port);
+}
+
+static ALWAYS_INLINE const void *batch_in(const struct worker *w, size_t i)
+{
+	(void)w;
+	return port_taken(i);
+}
+
+static ALWAYS_INLINE int batch_over(struct worker *w)
+{
+	return port_release_many(&w->port);
+}
+#else
+static ALWAYS_INLINE void batch_begin(struct worker *w)
+{
+	port_batch(w);
+}
+
+static ALWAYS_INLINE int batch_claim(struct worker *w, size_t count)
+{
+	(void)w;
+	return (int)count;
+}
+
+static ALWAYS_INLINE void *batch_out(const struct worker *w, size_t i)
+{
+	return w->out + i * w->stride;
+}
+
+static ALWAYS_INLINE int batch_put(struct worker *w, size_t count)
+{
+	return port_send_many(&w->port, count);
+}
+
+static ALWAYS_INLINE int batch_get(struct worker *w)
+{
+	return port_recv_many(&w->port);
+}
+
+static ALWAYS_INLINE const void *batch_in(const struct worker *w, size_t i)
+{
+	return w->in + i * w->stride;
+}
+
+static ALWAYS_INLINE int batch_over(struct worker *w)
+{
+	(void)w;
+	return 0;
+}
+#endif
 
 /* Fill a batch; adds what is in it to @sent. */
 static ALWAYS_INLINE void batch_fill(struct worker *w, const struct pattern_shape *shape,
 				     struct pattern_sent *sent, size_t count)
 {
-	unsigned char *message = w->out;
-
-	for (size_t i = 0; i < count; i++, message += w->stride) {
-		sent->sum += pattern_write(shape, message, pattern_header(0, sent->count));
+	for (size_t i = 0; i < count; i++) {
+		sent->sum += pattern_write(shape, batch_out(w, i), pattern_header(0, sent->count));
 		if (sent->count % WORKER_STAMP_EVERY == 0)
 			loop_stamp(w, sent->count);
 		sent->count++;
@@ -34,11 +123,15 @@ static ALWAYS_INLINE int batch_send_body(struct worker *w, enum pattern_touch to
 	int r = 0;
 
 	shape.touch = touch;
-	port_batch(w);
+	batch_begin(w);
 	for (done = 0; worker_goes_on(w, done); done += count) {
 		count = w->limit - done < w->port.batch ? w->limit - done : w->port.batch;
+		r = batch_claim(w, count);
+		if (r < 0)
+			break;
+		count = (uint64_t)r;
 		batch_fill(w, &shape, &sent, count);
-		r = port_send_many(&w->port, count);
+		r = batch_put(w, count);
 		if (r < 0)
 			break;
 	}
@@ -51,11 +144,10 @@ static ALWAYS_INLINE int batch_send_body(struct worker *w, enum pattern_touch to
 static ALWAYS_INLINE size_t batch_read(struct worker *w, const struct pattern_shape *shape,
 				       struct tally *tally, size_t count)
 {
-	const unsigned char *message = w->in;
 	uint64_t header, sum;
 
-	for (size_t i = 0; i < count; i++, message += w->stride) {
-		sum = pattern_read(shape, message, &header);
+	for (size_t i = 0; i < count; i++) {
+		sum = pattern_read(shape, batch_in(w, i), &header);
 		if (!loop_take(tally, shape, header, sum))
 			return i;
 		if (header % WORKER_STAMP_EVERY == 0)
@@ -73,21 +165,25 @@ static ALWAYS_INLINE int batch_recv_body(struct worker *w, enum pattern_touch to
 	int r = 0;
 
 	shape.touch = touch;
-	port_batch(w);
+	batch_begin(w);
 	tally_begin(&tally, w->check, 0);
 	while (done < w->expected) {
-		r = port_recv_many(&w->port);
-		if (r < 0)
+		int got = batch_get(w);
+
+		if (got < 0) {
+			r = got;
 			break;
-		read = batch_read(w, &shape, &tally, (size_t)r);
+		}
+		read = batch_read(w, &shape, &tally, (size_t)got);
 		done += read;
-		if (read < (size_t)r)
+		r = batch_over(w);
+		if (r < 0 || read < (size_t)got)
 			break;
 	}
 	w->end = bench_now();
 	tally_end(&tally);
 	w->done = done;
-	return r < 0 ? r : 0;
+	return r;
 }
 
 #endif

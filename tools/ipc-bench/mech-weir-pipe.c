@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* weir_pipe() through its copying calls. */
 #include <errno.h>
-#include <stdio.h>
 
 #include "bench/clock.h"
 #include "weir-ends.h"
 #include "weir/pipe.h"
 
-#define BATCH_MAX 4096
-
-static struct weir_msg out_batch[BATCH_MAX];
-static struct weir_msg in_batch[BATCH_MAX];
+static struct weir_msg out_batch[WEIR_ENDS_BATCH];
+static struct weir_msg in_batch[WEIR_ENDS_BATCH];
 
 static inline int port_send(struct port *port, const void *message)
 {
@@ -91,20 +88,12 @@ static void port_batch(struct worker *w)
 
 static const struct loops weir_loops = LOOPS;
 
-static bool copying_can(const struct setup *setup, char why[MECH_WHY])
-{
-	if (setup->batch <= BATCH_MAX)
-		return weir_ends_can(setup, why);
-	snprintf(why, MECH_WHY, "this tool makes batches of at most %d", BATCH_MAX);
-	return false;
-}
-
 const struct mech mech_weir_pipe = {
 	.name = "weir-pipe",
 	.summary = "weir_pipe(3) with NULL options, 256 KiB a direction",
 	.capabilities = MECH_BOUNDARIES | MECH_DUPLEX | MECH_POLL | MECH_ANY_SIZE | MECH_BATCH |
 			MECH_COPIES2,
-	.can = copying_can,
+	.can = weir_ends_can,
 	.make = weir_ends_make,
 	.pass = weir_ends_pass,
 	.accept = weir_ends_accept,

@@ -51,6 +51,10 @@ bool weir_ends_can(const struct setup *setup, char why[MECH_WHY])
 {
 	uint64_t capacity = setup->capacity ? setup->capacity : WEIR_PIPE_CAPACITY;
 
+	if (setup->batch > WEIR_ENDS_BATCH) {
+		snprintf(why, MECH_WHY, "this tool makes batches of at most %d", WEIR_ENDS_BATCH);
+		return false;
+	}
 	if (setup->wait != WAIT_SPIN || setup->size + RECORD <= capacity)
 		return true;
 	snprintf(why, MECH_WHY, "what is larger than the ring cannot be sent without waiting");

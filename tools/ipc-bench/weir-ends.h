@@ -11,7 +11,10 @@
 
 #include "mech.h"
 
-/* Whether messages of that size can be sent as it is to be waited. */
+/* Messages of a batch at the most. */
+#define WEIR_ENDS_BATCH 4096
+
+/* Whether messages of that size can be sent as it is to be waited, and so many at a time. */
 bool weir_ends_can(const struct setup *setup, char why[MECH_WHY]);
 
 int weir_ends_create(struct link *link, char why[MECH_WHY]);
