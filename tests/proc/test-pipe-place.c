@@ -238,6 +238,8 @@ static int use_what_is_inherited(void *arg)
 	const void *data;
 	size_t size;
 
+	/* Not even where the parent keeps it: a thread of its may just have been changing that. */
+	child_check(!ends[0]->rx->ledger.taken && !ends[0]->rx->store);
 	child_check(weir_pipe_take(ends[0], 0, 0, &data, &size) == -EBUSY);
 	child_check(weir_pipe_release(ends[0], NULL) == 0);
 	child_check(weir_pipe_release(ends[0], *(void **)arg) == -EINVAL);
