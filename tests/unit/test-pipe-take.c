@@ -400,8 +400,10 @@ START_TEST(taking_tells_a_sender_that_waits_of_room)
 	size_t size;
 
 	/* Received, but less than the sender is told of unasked. */
-	for (uint64_t n = 0; n < 4; n++)
-		ck_assert_int_eq(recv_number(ends[1], 0), (int64_t)n);
+	for (uint64_t n = 0; n < 4; n++) {
+		ck_assert_int_eq(weir_pipe_take(ends[1], 0, 0, &data, &size), 0);
+		ck_assert_int_eq(weir_pipe_release(ends[1], data), 0);
+	}
 	ck_assert_int_eq(weir_pipe_send(ends[0], buffer, 40, WEIR_NOSPIN, weir_after(MS)),
 			 -ETIMEDOUT);
 	ck_assert_int_eq(weir_pipe_take(ends[1], 0, 0, &data, &size), 0);
