@@ -24,7 +24,7 @@
 #include "base/cc.h"
 
 #define WEIR_SEGMENT_MAGIC	UINT64_C(0x31746e656d726977)	/* "wirment1" */
-#define WEIR_LAYOUT_MAJOR	3
+#define WEIR_LAYOUT_MAJOR	4
 #define WEIR_OBJECTS_MAX	16
 #define WEIR_CONTROL_OFFSET	4096
 
@@ -141,6 +141,8 @@ _Static_assert(sizeof(struct weir_lane_control) == 1280, "layout");
  * ABORT behind its pieces: the message is not to be. The next owner of a sender that died half-way
  * puts CUT: somebody waits for the rest. Both hold no bytes, and mean nothing where no message has
  * begun.
+ *
+ * HANDLE stands for descriptors that go through the line, and has the 8 bytes of their ticket.
  */
 #define RECORD_KIND(n)		((UINT64_C(0x8e1d0000) + (n)) << 32)
 #define RECORD_MARK		RECORD_KIND(1)	/* a message */
@@ -149,7 +151,8 @@ _Static_assert(sizeof(struct weir_lane_control) == 1280, "layout");
 #define RECORD_LAST		RECORD_KIND(4)
 #define RECORD_ABORT		RECORD_KIND(5)
 #define RECORD_CUT		RECORD_KIND(6)
-#define RECORD_KINDS		6
+#define RECORD_HANDLE		RECORD_KIND(7)
+#define RECORD_KINDS		7
 #define RECORD_MARK_MASK	(UINT64_C(0xffffffff) << 32)
 #define RECORD_HEADER		8
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Handles as text, and over sockets. Every object begins with its kind.
+ * Handles as text, and over sockets.
  *
  * The text is "weir1:KIND:INDEX:FLAGS:FD,FD,...", all numbers decimal without leading zeros. It
  * comes from outside, and so may the numbers in it be anybody's descriptors: one that is not
@@ -18,19 +18,6 @@
 #include "sys/sys.h"
 
 #define PREFIX "weir1:"
-
-static uint32_t kind_of(const void *handle)
-{
-	return handle ? *(const uint32_t *)handle : 0;
-}
-
-static int parcel_of(const void *handle, struct parcel *ret)
-{
-	if (kind_of(handle) != WEIR_KIND_PIPE_END)
-		return -EINVAL;
-	parcel_of_end(handle, ret);
-	return 0;
-}
 
 /*
  * Text
@@ -217,13 +204,15 @@ int weir_import(const char *text, uint32_t kind, void *ret_handle)
 	struct parcel exported, copy;
 	int result;
 
-	if (kind != WEIR_KIND_PIPE_END || !ret_handle)
+	if (!parcel_kind_known(kind) || !ret_handle)
 		return -EINVAL;
 	result = find_exported(text, &exported);
+	if (result == 0 && exported.note.kind != kind)
+		return -EINVAL;
 	if (result == 0)
 		result = copy_parcel(&exported, &copy);
 	if (result == 0)
-		result = parcel_open_end(&copy, ret_handle);
+		result = parcel_open(&copy, ret_handle);
 	if (result == 0)
 		parcel_close(&exported);
 	return result;
@@ -246,8 +235,12 @@ int weir_recv_handle(int socket, uint32_t kind, uint32_t flags, int64_t deadline
 	struct parcel p;
 	int result;
 
-	if (kind != WEIR_KIND_PIPE_END || !ret_handle)
+	if (!parcel_kind_known(kind) || !ret_handle)
 		return -EINVAL;
 	result = parcel_recv(socket, &p, flags, deadline);
-	return result < 0 ? result : parcel_open_end(&p, ret_handle);
+	if (result == 0 && p.note.kind != kind) {
+		parcel_close(&p);
+		return -EPROTO;
+	}
+	return result < 0 ? result : parcel_open(&p, ret_handle);
 }

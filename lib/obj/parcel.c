@@ -106,6 +106,25 @@ int parcel_open_end(struct parcel *p, struct weir_end **ret_end)
 	return result;
 }
 
+bool parcel_kind_known(uint32_t kind)
+{
+	return kind == WEIR_KIND_PIPE_END;
+}
+
+int parcel_of(const void *handle, struct parcel *ret)
+{
+	/* Every object begins with its kind. */
+	if (!handle || *(const uint32_t *)handle != WEIR_KIND_PIPE_END)
+		return -EINVAL;
+	parcel_of_end(handle, ret);
+	return 0;
+}
+
+int parcel_open(struct parcel *p, void *ret_handle)
+{
+	return parcel_open_end(p, ret_handle);
+}
+
 void parcel_close(struct parcel *p)
 {
 	for (int i = 0; i < PARCEL_FDS_MAX; i++) {

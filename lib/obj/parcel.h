@@ -47,6 +47,14 @@ void parcel_clear(struct parcel *p);
 /* Whether it says something that is known here. */
 bool parcel_note_valid(const struct parcel_note *n);
 
+bool parcel_kind_known(uint32_t kind);
+
+/* Of an object of whatever kind; -EINVAL: it is none. */
+int parcel_of(const void *handle, struct parcel *ret);
+
+/* Make a handle of its kind of it. Takes the descriptors, also when it fails. */
+int parcel_open(struct parcel *p, void *ret_handle);
+
 /* Of an end: the memfd, a bell for each side of each lane, a level for each lane, the line. */
 void parcel_of_end(const struct weir_end *end, struct parcel *ret);
 

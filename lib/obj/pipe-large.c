@@ -192,6 +192,7 @@ static int check_piece(struct weir_end *end, uint64_t header)
 			break;
 		/* fall through */
 	case RECORD_MARK:
+	case RECORD_HANDLE:
 		pipe_rx_forget(end);
 		return -EOWNERDEAD;
 	case RECORD_ABORT:

@@ -313,7 +313,7 @@ static COLD int odd_record(struct weir_end *end, uint64_t header)
 
 	if (!lane_header_known(&rx->lane.lane, header))
 		return pipe_poison(end, &rx->side.park);
-	if (mark == RECORD_MARK || mark == RECORD_FIRST) {
+	if (mark == RECORD_MARK || mark == RECORD_FIRST || mark == RECORD_HANDLE) {
 		rx->large.mode = LARGE_NONE;
 		return 0;
 	}
@@ -340,6 +340,13 @@ static COLD int await_next(struct weir_end *end, uint32_t flags, int64_t deadlin
 	return result;
 }
 
+static bool begins_something(uint64_t header)
+{
+	uint64_t mark = header & RECORD_MARK_MASK;
+
+	return mark == RECORD_FIRST || mark == RECORD_HANDLE;
+}
+
 int pipe_rx_next(struct weir_end *end, uint32_t flags, int64_t deadline, uint64_t *ret_header)
 {
 	struct pipe_rx *rx = end->rx;
@@ -357,8 +364,8 @@ int pipe_rx_next(struct weir_end *end, uint32_t flags, int64_t deadline, uint64_
 		}
 		if (header == 0)
 			result = await_next(end, flags, deadline);
-		else if ((header & RECORD_MARK_MASK) == RECORD_FIRST &&
-			 rx->large.mode == LARGE_NONE && lane_header_known(&rx->lane.lane, header))
+		else if (rx->large.mode == LARGE_NONE && begins_something(header) &&
+			 lane_header_known(&rx->lane.lane, header))
 			return 0;
 		else
 			result = odd_record(end, header);
@@ -404,6 +411,8 @@ static int recv_one(struct weir_end *end, struct parts *to, uint64_t room, uint3
 			return result;
 		if (likely(!pipe_rx_in_pieces(rx, header)))
 			break;
+		if (pipe_rx_is_handle(rx, header))
+			return -EPROTO;
 		result = pipe_rx_large(end, header, to, room, flags, deadline, ret_size);
 		if (result <= 0)
 			return result;

@@ -205,6 +205,8 @@ static int take_one(struct weir_end *end, uint32_t flags, int64_t deadline, cons
 			return result;
 		if (!pipe_rx_in_pieces(rx, header))
 			break;
+		if (pipe_rx_is_handle(rx, header))
+			return -EPROTO;
 		result = take_large(end, header, flags, deadline, ret_data, ret_size);
 		if (result <= 0)
 			return result;

@@ -213,6 +213,12 @@ static inline bool pipe_rx_in_pieces(const struct pipe_rx *rx, uint64_t header)
 	return rx->large.mode != LARGE_NONE || (header & RECORD_MARK_MASK) != RECORD_MARK;
 }
 
+/* Whether pipe_rx_next() has found a handle. */
+static inline bool pipe_rx_is_handle(const struct pipe_rx *rx, uint64_t header)
+{
+	return rx->large.mode == LARGE_NONE && (header & RECORD_MARK_MASK) == RECORD_HANDLE;
+}
+
 /*
  * Receive the message in pieces that pipe_rx_next() has found: into @to, which can take @room
  * bytes, or, where that is NULL, into the end's store. 0: received; 1: it is not to be, go on to

@@ -15,7 +15,7 @@ static bool step_finds(struct view *v, uint64_t header)
 	uint64_t kind = header & RECORD_MARK_MASK;
 
 	v->position += lane_record_size((uint32_t)header);
-	if (kind == RECORD_MARK)
+	if (kind == RECORD_MARK || kind == RECORD_HANDLE)
 		return true;
 	if (kind == RECORD_MIDDLE)
 		return !half;

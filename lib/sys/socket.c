@@ -53,6 +53,12 @@ int sys_send_fds(int socket, const void *data, size_t size, const int *fds, size
 		   0, 0);
 }
 
+int sys_peek(int socket, void *data, size_t size)
+{
+	return raw(SYS_CALL_RECVMSG, SYS_recvfrom, socket, (long)data, (long)size,
+		   MSG_DONTWAIT | MSG_PEEK, 0, 0);
+}
+
 /* Descriptors in one piece of control data. */
 static void collect_fds(const struct cmsghdr *c, struct sys_received *r)
 {

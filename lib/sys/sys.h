@@ -143,6 +143,8 @@ struct sys_received {
 int sys_unix_type(int fd, int *ret_type);
 /* Without waiting and without SIGPIPE, whatever the mode of the socket; how many bytes. */
 int sys_send_fds(int socket, const void *data, size_t size, const int *fds, size_t count);
+/* The beginning of the next message, which stays there, without its descriptors. */
+int sys_peek(int socket, void *data, size_t size);
 int sys_recv_fds(int socket, void *data, size_t size, struct sys_received *ret_received);
 
 /*

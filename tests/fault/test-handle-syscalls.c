@@ -238,6 +238,61 @@ static void recv_once(void)
 	weir_pipe_close(ends[0]);
 }
 
+/* With a message before and one behind. */
+static void over_a_pipe(struct weir_end *over[2], struct weir_end *ends[2])
+{
+	check(pipe_make(over, 0, 4096) == 0);
+	check(pipe_make(ends, 0, 4096) == 0);
+	check(send_number(over[1], 1, 0) == 0);
+}
+
+static void send_over_a_pipe_once(void)
+{
+	struct weir_end *over[2], *ends[2], *more;
+	int result;
+
+	over_a_pipe(over, ends);
+	failures_begin();
+	result = weir_pipe_send_handle(over[1], ends[1], 0, clock_now() + 100 * MS);
+	failures_end();
+	check(result == 0 || explained(result) || result == -ETIMEDOUT);
+	check(send_number(over[1], 2, 0) == 0);
+	check(recv_number(over[0], 0) == 1);
+	if (result == 0) {
+		check(weir_pipe_recv_handle(over[0], WEIR_KIND_PIPE_END, 0, 0, &more) == 0);
+		weir_pipe_close(more);
+	}
+	check(recv_number(over[0], 0) == 2);
+	pipe_close_both(over);
+	use_and_close(ends);
+}
+
+static void recv_over_a_pipe_once(void)
+{
+	struct weir_end *over[2], *ends[2], *more;
+	int result;
+
+	over_a_pipe(over, ends);
+	check(weir_pipe_send_handle(over[1], ends[1], 0, 0) == 0);
+	check(send_number(over[1], 2, 0) == 0);
+	check(recv_number(over[0], 0) == 1);
+	failures_begin();
+	result = weir_pipe_recv_handle(over[0], WEIR_KIND_PIPE_END, 0, 0, &more);
+	failures_end();
+	/* A line that says nothing is taken for one that has nothing. */
+	check(result == 0 || explained(result) || result == -EOWNERDEAD || result == -EBADMSG);
+	if (result == 0)
+		weir_pipe_close(more);
+	/* It is there still, or was taken and closed. */
+	result = weir_pipe_recv_handle(over[0], WEIR_KIND_PIPE_END, 0, 0, &more);
+	check(result == 0 || result == -EPROTO);
+	if (result == 0)
+		weir_pipe_close(more);
+	check(recv_number(over[0], 0) == 2);
+	pipe_close_both(over);
+	use_and_close(ends);
+}
+
 static void setup(void)
 {
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
@@ -270,6 +325,13 @@ START_TEST(handle_over_a_socket_with_a_failing_call_arrives_or_not)
 }
 END_TEST
 
+START_TEST(handle_over_a_pipe_with_a_failing_call_arrives_or_not)
+{
+	with_each_call(errors[_i], send_over_a_pipe_once);
+	with_each_call(errors[_i], recv_over_a_pipe_once);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("handle-syscalls");
@@ -281,6 +343,7 @@ int main(void)
 	tcase_add_loop_test(tcase, import_with_a_failing_call_can_be_done_again, 0, count);
 	tcase_add_loop_test(tcase, handle_over_a_socket_with_a_failing_call_arrives_or_not, 0,
 			    count);
+	tcase_add_loop_test(tcase, handle_over_a_pipe_with_a_failing_call_arrives_or_not, 0, count);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);
 }

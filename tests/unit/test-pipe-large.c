@@ -411,7 +411,8 @@ START_TEST(pieces_that_cannot_be_poison_the_pipe)
 	static const struct { uint64_t mark; size_t size; } wrong[] = {
 		/* behind the first of three pieces of 1200 bytes */
 		{ RECORD_LAST, 500 }, { RECORD_LAST, 0 }, { RECORD_MIDDLE, 1200 - 496 },
-		{ RECORD_MIDDLE, 0 }, { RECORD_MIDDLE, 1000 }, { RECORD_KIND(7), 500 },
+		{ RECORD_MIDDLE, 0 }, { RECORD_MIDDLE, 1000 },
+		{ RECORD_KIND(RECORD_KINDS + 1), 500 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {

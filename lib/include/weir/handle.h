@@ -100,6 +100,38 @@ WEIR_PUBLIC int weir_send_handle(int socket, const void *handle, uint32_t flags,
 WEIR_PUBLIC int weir_recv_handle(int socket, uint32_t kind, uint32_t flags, int64_t deadline,
 				 void *ret_handle);
 
+struct weir_end;
+
+/**
+ * Send a copy of @handle over a pipe, among the messages; waits for room until @deadline.
+ *
+ * @end		what it is sent over; @handle may be any, also this end
+ * @flags	WEIR_INTR, WEIR_NOSPIN
+ * What was sent with WEIR_MORE is published first. Ownership of the sending side is as for
+ * weir_pipe_send(), and so are the errors. Any thread.
+ *
+ * Returns 0, or an error of weir_pipe_send(); -EINVAL: not a handle; -ETOOMANYREFS: too many
+ * descriptors on their way.
+ */
+WEIR_PUBLIC int weir_pipe_send_handle(struct weir_end *end, const void *handle, uint32_t flags,
+				      int64_t deadline);
+
+/**
+ * Receive the handle that comes next on a pipe; waits until @deadline.
+ *
+ * @kind	WEIR_KIND_*, what it must be
+ * @flags	WEIR_INTR, WEIR_NOSPIN
+ * @ret_handle	points to a pointer of that kind; the handle belongs to the caller
+ * The other receives return -EPROTO where a handle comes next, and this one where a message does,
+ * or a handle of another kind; it is still there. Any thread.
+ *
+ * Returns 0, or an error of weir_pipe_recv(); -EPROTO: as said; -EOWNERDEAD: the descriptors of
+ * this one went with a receiver that died while it took them; the next can be received; -EINVAL,
+ * -EBADMSG, -ENOMEM, -EMFILE, ...: nothing can be made of it, and it is gone.
+ */
+WEIR_PUBLIC int weir_pipe_recv_handle(struct weir_end *end, uint32_t kind, uint32_t flags,
+				      int64_t deadline, void *ret_handle);
+
 #ifdef __cplusplus
 }
 #endif

@@ -215,12 +215,12 @@ WEIR_PUBLIC int weir_pipe_flush(struct weir_end *end);
  *
  * Returns 0, or -EAGAIN, -ETIMEDOUT, -EINTR: nothing there, or not yet all of it; -EMSGSIZE: the
  * message is larger than @size and @ret_size tells its size; it is still there, unless it is
- * beyond the limit of weir_pipe_limit(); -EOWNERDEAD: a message is lost because its sender, or a
- * receiver before this one, died half-way; those behind it come next; -EPIPE: all has been received
- * and the other side is closed or dead, noticed as by weir_pipe_send(); -ESHUTDOWN: all has been
- * received and the pipe was shut down; -EBUSY: another process owns this side, or the message is
- * larger than the ring and others are taken; -ENOMEM: to keep half a message, which is lost;
- * -EOPNOTSUPP; -EBADMSG; -EINVAL.
+ * beyond the limit of weir_pipe_limit(); -EPROTO: a handle comes next, and is still there;
+ * -EOWNERDEAD: a message is lost because its sender, or a receiver before this one, died half-way;
+ * those behind it come next; -EPIPE: all has been received and the other side is closed or dead,
+ * noticed as by weir_pipe_send(); -ESHUTDOWN: all has been received and the pipe was shut down;
+ * -EBUSY: another process owns this side, or the message is larger than the ring and others are
+ * taken; -ENOMEM: to keep half a message, which is lost; -EOPNOTSUPP; -EBADMSG; -EINVAL.
  */
 WEIR_PUBLIC int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t flags,
 			       int64_t deadline, size_t *ret_size);

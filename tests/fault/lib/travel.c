@@ -14,6 +14,7 @@
 #define MESSAGES	3
 
 static struct weir_end *ends[2];
+static struct weir_end *over[2];	/* a pipe that ends travel over */
 static int sockets[2];
 static char text[WEIR_EXPORT_SIZE];
 
@@ -24,6 +25,27 @@ static char text[WEIR_EXPORT_SIZE];
 static void forget_ends(void)
 {
 	pipe_close_both(ends);
+}
+
+static int send_over_a_pipe(void *arg)
+{
+	(void)arg;
+	stepper_mark_begin();
+	child_check(weir_pipe_send_handle(over[1], ends[1], 0, 0) == 0);
+	stepper_mark_end();
+	return 0;
+}
+
+static int receive_over_a_pipe(void *arg)
+{
+	struct weir_end *end;
+
+	(void)arg;
+	forget_ends();
+	stepper_mark_begin();
+	child_check(weir_pipe_recv_handle(over[0], WEIR_KIND_PIPE_END, 0, 0, &end) == 0);
+	stepper_mark_end();
+	return 0;
 }
 
 static int export(void *arg)
@@ -110,14 +132,17 @@ static const struct {
 	int (*victim)(void *arg);
 	bool exported;		/* the parent has exported ends[1] */
 	bool sent;		/* the parent has sent it */
+	bool sent_over;		/* over the pipe */
 } acts[] = {
-	{ export, false, false },
-	{ unexport, true, false },
-	{ import, true, false },
-	{ import_again, true, false },
-	{ send_away, false, false },
-	{ receive, false, true },
-	{ receive_and_own, false, true },
+	{ export, false, false, false },
+	{ unexport, true, false, false },
+	{ import, true, false, false },
+	{ import_again, true, false, false },
+	{ send_away, false, false, false },
+	{ receive, false, true, false },
+	{ receive_and_own, false, true, false },
+	{ send_over_a_pipe, false, false, false },
+	{ receive_over_a_pipe, false, false, true },
 };
 
 size_t travel_count(void)
@@ -132,6 +157,7 @@ size_t travel_count(void)
 static void open_all(size_t index)
 {
 	ck_assert_int_eq(pipe_make(ends, 0, 4096), 0);
+	ck_assert_int_eq(pipe_make(over, 0, 4096), 0);
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
 	for (uint64_t n = 0; n < MESSAGES; n++)
 		ck_assert_int_eq(send_number(ends[0], n, 0), 0);
@@ -139,6 +165,16 @@ static void open_all(size_t index)
 		ck_assert_int_gt(weir_export(ends[1], text, sizeof(text)), 0);
 	if (acts[index].sent)
 		ck_assert_int_eq(weir_send_handle(sockets[0], ends[1], 0, 0), 0);
+	if (acts[index].sent_over) {
+		ck_assert_int_eq(weir_pipe_send_handle(over[1], ends[1], 0, 0), 0);
+		ck_assert_int_eq(send_number(over[1], 5, 0), 0);
+	}
+}
+
+static void use_what_came(struct weir_end *end)
+{
+	ck_assert_int_eq(send_number(end, 7, 0), 0);
+	weir_pipe_close(end);
 }
 
 /* An end that is on its way is whole, or not there. */
@@ -148,10 +184,32 @@ static void take_what_is_on_its_way(void)
 	int result = weir_recv_handle(sockets[1], WEIR_KIND_PIPE_END, 0, 0, &end);
 
 	ck_assert(result == 0 || result == -EAGAIN);
-	if (result == 0) {
-		ck_assert_int_eq(send_number(end, 7, 0), 0);
-		weir_pipe_close(end);
+	if (result == 0)
+		use_what_came(end);
+}
+
+/* Whole, not there, or lost with the one who took it; and what comes behind it is in its place. */
+static void take_what_is_in_the_pipe(size_t index)
+{
+	struct weir_end *end;
+	int result = weir_pipe_recv_handle(over[0], WEIR_KIND_PIPE_END, 0, 0, &end);
+
+	if (result == 0)
+		use_what_came(end);
+	if (acts[index].sent_over) {
+		ck_assert(result == 0 || result == -EPROTO || result == -EOWNERDEAD);
+		ck_assert_int_eq(recv_number(over[0], 0), 5);
+	} else {
+		ck_assert(result == 0 || result == -EAGAIN);
 	}
+	/* Whoever sends next is not taken for the dead one. */
+	ck_assert_int_eq(send_number(over[1], 6, 0), 0);
+	ck_assert_int_eq(weir_pipe_send_handle(over[1], over[0], 0, 0), 0);
+	ck_assert_int_eq(recv_number(over[0], 0), 6);
+	ck_assert_int_eq(weir_pipe_recv_handle(over[0], WEIR_KIND_PIPE_END, 0, 0, &end), 0);
+	ck_assert_int_eq(recv_number(end, 0), -EBUSY);
+	weir_pipe_close(end);
+	pipe_close_both(over);
 }
 
 /* What the dead one, or an end that came, has sent. */
@@ -171,6 +229,7 @@ static void expect_rest(void)
 static void judge(size_t index)
 {
 	take_what_is_on_its_way();
+	take_what_is_in_the_pipe(index);
 	if (acts[index].exported)
 		ck_assert_int_eq(weir_unexport(text), 0);
 	/* Nobody has it but us: all messages, in order, and both directions to be had. */
