@@ -112,14 +112,16 @@ static int refuse_option(enum sys_call call)
 
 START_TEST(kernel_without_peers_pidfd_is_asked_by_number)
 {
-	int pidfd;
+	int pidfd, own = sys_pidfd(getpid());
 
 	sys_fault = refuse_option;
 	pidfd = net_peer_pidfd(pair[0], getpid());
 	ck_assert_int_eq(net_peer_pidfd(pair[0], 0), -1);
 	sys_fault = NULL;
-	ck_assert_int_ge(pidfd, 0);
-	close(pidfd);
+	/* An emulator may not know them. */
+	ck_assert_int_eq(pidfd >= 0, own >= 0);
+	sys_close(pidfd);
+	sys_close(own);
 }
 END_TEST
 
