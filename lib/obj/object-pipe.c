@@ -77,6 +77,9 @@ static int recv_whole(struct weir_end *end, size_t limit, uint32_t flags, int64_
 			return 0;
 		}
 		free(whole);
+		/* A handle stays, what is no object does not: the caller must know which it is. */
+		if (result == -EPROTO)
+			return -ENOMSG;
 		/*
 		 * Beyond the limit of the end it has been skipped, and the next is another.
 		 * relaxed: whoever changes that limit meanwhile cannot tell which came first

@@ -268,6 +268,27 @@ START_TEST(message_that_is_no_object_is_eproto_and_gone)
 }
 END_TEST
 
+/* Other than a message that is none, it stays: an error of its own. */
+START_TEST(handle_among_objects_is_enomsg_and_stays)
+{
+	struct weir_end *others[2], *got;
+	struct weir_object *object;
+	int number = 0;
+
+	ck_assert_int_eq(pipe_make(others, 0, CAPACITY), 0);
+	ck_assert_int_eq(weir_pipe_send_handle(ends[1], others[0], 0, 0), 0);
+	ck_assert_int_eq(weir_pipe_sendf(ends[1], 0, 0, "i", 5), 0);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(weir_pipe_recv_object(ends[0], 0, 0, 0, &object), -ENOMSG);
+	ck_assert_int_eq(weir_pipe_recvf(ends[0], 0, 0, NULL, "i", &number), -ENOMSG);
+	ck_assert_int_eq(weir_pipe_recv_handle(ends[0], WEIR_KIND_PIPE_END, 0, 0, &got), 0);
+	weir_pipe_close(got);
+	ck_assert_int_eq(weir_pipe_recvf(ends[0], 0, 0, NULL, "i", &number), 0);
+	ck_assert_int_eq(number, 5);
+	pipe_close_both(others);
+}
+END_TEST
+
 START_TEST(object_that_does_not_match_is_gone)
 {
 	struct weir_object *const nothing = (void *)ends, *object = nothing;
@@ -414,6 +435,7 @@ int main(void)
 	tcase_add_test(sizes, random_objects_arrive_in_order);
 
 	tcase_add_test(errors, message_that_is_no_object_is_eproto_and_gone);
+	tcase_add_test(errors, handle_among_objects_is_enomsg_and_stays);
 	tcase_add_test(errors, object_that_does_not_match_is_gone);
 	tcase_add_test(errors, mistake_of_the_caller_receives_nothing);
 	tcase_add_test(errors, what_cannot_be_packed_sends_nothing);

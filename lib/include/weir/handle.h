@@ -122,8 +122,8 @@ WEIR_PUBLIC int weir_pipe_send_handle(struct weir_end *end, const void *handle, 
  * @kind	WEIR_KIND_*, what it must be
  * @flags	WEIR_INTR, WEIR_NOSPIN
  * @ret_handle	points to a pointer of that kind; the handle belongs to the caller
- * The other receives return -EPROTO where a handle comes next, and this one where a message does,
- * or a handle of another kind; it is still there. Any thread.
+ * The other receives return -EPROTO where a handle comes next, those of objects -ENOMSG, and this
+ * one -EPROTO where a message does, or a handle of another kind; it is still there. Any thread.
  *
  * Returns 0, or an error of weir_pipe_recv(); -EPROTO: as said; -EOWNERDEAD: the descriptors of
  * this one went with a receiver that died while it took them; the next can be received; -EINVAL,

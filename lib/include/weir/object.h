@@ -208,8 +208,9 @@ WEIR_PUBLIC int weir_pipe_send_object(struct weir_end *end, const struct weir_ob
  * Flags, deadline, who may call, and errors are those of weir_pipe_recv(), where -EMSGSIZE means
  * that it has more than @limit, and is still there, or was refused by weir_pipe_limit(); and
  * -EPROTO: the message is not one object, and has been received, so that the next call gets the
- * next one; -ENOMEM: it is still there if there is no memory for its bytes, and has been received
- * if there is none for its elements; -ENOSYS. The object is freed by the caller.
+ * next one; -ENOMSG: a handle comes next, and is still there; -ENOMEM: it is still there if there
+ * is no memory for its bytes, and has been received if there is none for its elements; -ENOSYS. The
+ * object is freed by the caller.
  */
 WEIR_PUBLIC int weir_pipe_recv_object(struct weir_end *end, size_t limit, uint32_t flags,
 				      int64_t deadline, struct weir_object **ret_object);
