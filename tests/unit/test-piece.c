@@ -20,7 +20,10 @@ static void teardown(void)
 
 static const uint64_t kinds[] = {
 	RECORD_MARK, RECORD_FIRST, RECORD_MIDDLE, RECORD_LAST, RECORD_ABORT, RECORD_CUT,
+	RECORD_HANDLE,
 };
+
+_Static_assert(ARRAY_LENGTH(kinds) == RECORD_KINDS, "each kind is looked at");
 
 static bool put(uint64_t kind, size_t size)
 {
@@ -44,7 +47,8 @@ static bool receive_finds(const uint64_t *records, size_t count, bool half, bool
 
 		switch (records[i]) {
 		case RECORD_MARK:
-			return true;		/* a message; or -EOWNERDEAD for the one before */
+		case RECORD_HANDLE:
+			return true;		/* what it is; or -EOWNERDEAD for the one before */
 		case RECORD_FIRST:
 			if (waits)
 				return true;	/* -EOWNERDEAD: another one begins */
@@ -97,7 +101,7 @@ START_TEST(look_finds_what_a_receive_would_return)
 
 			/* Dull ones more often, so that something comes behind. */
 			records[n] = kinds[test_random_below(3) ? 1 + test_random_below(5) :
-								  test_random_below(6)];
+								  test_random_below(7)];
 			/* A message as it should be, as far as it goes. */
 			if (plain)
 				records[n] = n == 0 && !half ? RECORD_FIRST : RECORD_MIDDLE;
