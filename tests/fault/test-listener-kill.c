@@ -7,7 +7,7 @@
 
 START_TEST(killed_at_an_instruction_the_other_side_goes_on)
 {
-	deal_strike((enum deal)_i, OTHERS);
+	deal_strike((enum deal)_i, OTHERS, 0, 1);
 }
 END_TEST
 

@@ -254,14 +254,14 @@ static void prepare(enum deal deal)
 		ck_assert_int_eq(weir_listen(&listener, address, NULL), 0);
 }
 
-void deal_strike(enum deal deal, size_t most)
+void deal_strike(enum deal deal, size_t most, size_t slice, size_t slices)
 {
 	uint64_t counts[3] = { 0, 0, 0 };
 	struct way way;
 
 	prepare(deal);
 	way = find_way(deal);
-	for (size_t i = 0; i < way.count; i++) {
+	for (size_t i = slice; i < way.count; i += slices) {
 		const struct way_point *p = &way.points[i];
 
 		/* Between two calls nothing happens that others could see. */

@@ -18,9 +18,10 @@ enum deal {
 };
 
 /*
- * Kill behind each system call, and at about @most of the other instructions. Fails the case, or
- * prints how often it was killed.
+ * Kill behind each system call, and at about @most of the other instructions: those of slice @slice
+ * of @slices, which all have their share of the way. Fails the case, or prints how often it was
+ * killed.
  */
-void deal_strike(enum deal deal, size_t most);
+void deal_strike(enum deal deal, size_t most, size_t slice, size_t slices);
 
 #endif
