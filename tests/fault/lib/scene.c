@@ -257,6 +257,8 @@ int scene_victim(void *arg)
 	stepper_mark_begin();
 	w->scene->act->run(w);
 	stepper_mark_end();
+	if (w->last)
+		child_check(scene_whole(w->last->data, w->last->size));
 	go_on(w);
 	return 0;
 }

@@ -136,6 +136,8 @@ struct world {
 	struct stepper victim;
 	struct child peer;	/* pid 0: there is none */
 	struct weir_msg *messages;	/* the victim's, made before it begins */
+	/* what it has received last, to be looked at when it is not stepped any more; or NULL */
+	const struct weir_msg *last;
 	int64_t opened;
 	uint8_t *memory;	/* the whole segment, for us to look at */
 	size_t memory_size;
