@@ -168,6 +168,93 @@ START_TEST(number_used_again_is_another_process)
 }
 END_TEST
 
+START_TEST(nobody_of_another_namespace_is_gone_or_us)
+{
+	struct live_name self = live_self(), name = self;
+
+	/* Its number is nobody's here, and it has a number that was used again. */
+	name.process = self.process + 1;
+	for (int i = 0; i < 2; i++) {
+		name.space = i ? self.space + 1 : 0;
+		ck_assert(!live_gone(name));
+		ck_assert(!live_is_self(name));
+		name.process = UINT64_C(0x7ffffffe) << 32 | 1;
+		ck_assert(!live_gone(name));
+	}
+	name.space = self.space;
+	ck_assert(live_gone(name));
+	self.space++;
+	ck_assert(!live_is_self(self));
+}
+END_TEST
+
+static int without_new_calls(enum sys_call call)
+{
+	return call == SYS_CALL_STATFS || call == SYS_CALL_NAMESPACE ? -ENOTTY : 0;
+}
+
+/* As on a kernel that numbers processes only in /proc. */
+static int has_a_name_from_proc(void *arg)
+{
+	struct live_name *names = arg;
+
+	sys_fault = without_new_calls;
+	names[1] = live_self();
+	child_check(names[1].space == names[0].space);
+	child_check((uint32_t)names[1].process != 0);
+	child_check((uint32_t)names[1].process >> 31 == 0);
+	child_check(live_is_self(names[1]));
+	child_check(!live_gone(names[1]));
+	child_check(live_gone(other(names[1], names[1].process + 1)));
+	/* It cannot be compared with one that the kernel has given. */
+	child_check(!live_gone(names[0]));
+	return 0;
+}
+
+START_TEST(name_from_proc_serves_where_the_kernel_gives_none)
+{
+	struct live_name *names = shared_alloc(2 * sizeof(*names));
+	struct child child;
+
+	names[0] = live_self();
+	child = child_start(has_a_name_from_proc, names);
+	child_join_ok(&child);
+	ck_assert(live_gone(names[1]));
+}
+END_TEST
+
+static int no_call_works(enum sys_call call)
+{
+	return call == SYS_CALL_PIDFD || call == SYS_CALL_OPEN || call == SYS_CALL_READLINK ? -EPERM
+											     : 0;
+}
+
+static int has_no_name(void *arg)
+{
+	struct live_name self;
+
+	(void)arg;
+	sys_fault = no_call_works;
+	self = live_self();
+	child_check(self.process == (uint64_t)getpid() << 32);
+	child_check(self.space == 0);
+	/* The number could be somebody else's. */
+	child_check(!live_is_self(self));
+	child_check(!live_gone(self));
+	/* It is asked again, once it can be told. */
+	sys_fault = NULL;
+	child_check(live_self().space != 0);
+	return 0;
+}
+
+START_TEST(name_that_nobody_tells_is_neither_ours_nor_gone)
+{
+	struct child child = child_start(has_no_name, NULL);
+
+	child_join_ok(&child);
+}
+END_TEST
+
 START_TEST(what_is_no_name_is_gone)
 {
 	static const uint64_t none[] = {
@@ -248,6 +335,10 @@ int main(void)
 	tcase_add_test(gone, zombie_is_gone);
 	tcase_add_test(gone, reaped_process_is_gone);
 	tcase_add_test(gone, number_used_again_is_another_process);
+	tcase_add_test(gone, nobody_of_another_namespace_is_gone_or_us);
+	test_add_unless(gone, kernel_unavailable(),
+			name_from_proc_serves_where_the_kernel_gives_none);
+	test_add_unless(gone, kernel_unavailable(), name_that_nobody_tells_is_neither_ours_nor_gone);
 	tcase_add_test(gone, what_is_no_name_is_gone);
 	tcase_add_test(gone, questions_leave_errno_and_nothing_behind);
 	suite_add_tcase(suite, gone);
