@@ -67,7 +67,7 @@ static int64_t begin(struct use *u, bool naps)
 static bool expected(int result)
 {
 	static const int errors[] = {
-		EAGAIN, ETIMEDOUT, EPIPE, ESHUTDOWN, EBUSY, EMSGSIZE, EBADMSG, EOWNERDEAD
+		EAGAIN, ETIMEDOUT, EPIPE, ESHUTDOWN, EBUSY, EMSGSIZE, EBADMSG, EOWNERDEAD, EPROTO
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(errors); i++)
@@ -124,6 +124,17 @@ static void call_recv(struct use *u, size_t room, uint32_t flags, bool naps)
 	if (result == -EMSGSIZE && ((size <= room && size <= u->limit) || size > UINT32_MAX))
 		wrong(u->honest, "recv into %zu: too large with %zu", room, size);
 	free(buffer);
+}
+
+/* Where the peer says that one comes next, nothing of it has come. */
+static void call_recv_handle(struct use *u, bool naps)
+{
+	struct weir_end *handle;
+	int result = weir_pipe_recv_handle(u->end, WEIR_KIND_PIPE_END, WEIR_NOSPIN, begin(u, naps),
+					   &handle);
+
+	if (end(u, "recv_handle", result) == 0)
+		wrong(u->honest, "recv_handle: out of nothing");
 }
 
 static void call_recv_batch(struct use *u, bool naps)
@@ -230,6 +241,7 @@ static void use_end(struct use *u)
 	call_send(u, 24, 0, false);
 	call_send(u, 24, WEIR_NOSPIN, true);
 	call_recv(u, 64, 0, false);
+	call_recv_handle(u, false);
 	call_send(u, 1000, WEIR_NOSPIN, false);
 	call_recv(u, LARGEST, WEIR_NOSPIN, true);
 	call_send(u, 0, WEIR_MORE, false);
@@ -240,6 +252,7 @@ static void use_end(struct use *u)
 	call_recv_batch(u, true);
 	call_poll(u, 0, false);
 	call_recv(u, LARGEST, 0, false);
+	call_recv_handle(u, true);
 	call_send(u, LARGEST, WEIR_NOSPIN, true);
 	call_fd(u);
 	call_send(u, LARGE, WEIR_NOSPIN, true);
