@@ -338,7 +338,8 @@ int main(void)
 	tcase_add_test(gone, nobody_of_another_namespace_is_gone_or_us);
 	test_add_unless(gone, kernel_unavailable(),
 			name_from_proc_serves_where_the_kernel_gives_none);
-	test_add_unless(gone, kernel_unavailable(), name_that_nobody_tells_is_neither_ours_nor_gone);
+	test_add_unless(gone, kernel_unavailable(),
+			name_that_nobody_tells_is_neither_ours_nor_gone);
 	tcase_add_test(gone, what_is_no_name_is_gone);
 	tcase_add_test(gone, questions_leave_errno_and_nothing_behind);
 	suite_add_tcase(suite, gone);
