@@ -106,6 +106,21 @@ int sys_pread(int fd, void *buffer, size_t size, uint64_t offset)
 	return raw(SYS_CALL_PREAD, SYS_pread64, fd, (long)buffer, (long)size, (long)offset, 0, 0);
 }
 
+/*
+ * That memory unmapped by one thread is mapped anew by another is ordered by the kernel, which
+ * ThreadSanitizer does not see in a system call made without the C library.
+ */
+#if WEIR_TSAN
+void __tsan_acquire(void *address);
+void __tsan_release(void *address);
+static char maps;
+#define MAPS_ACQUIRE() __tsan_acquire(&maps)
+#define MAPS_RELEASE() __tsan_release(&maps)
+#else
+#define MAPS_ACQUIRE() ((void)0)
+#define MAPS_RELEASE() ((void)0)
+#endif
+
 static int map(void *at, size_t size, int protection, int flags, int fd, uint64_t offset,
 	       void **ret_address)
 {
@@ -114,6 +129,7 @@ static int map(void *at, size_t size, int protection, int flags, int fd, uint64_
 
 	if (result < 0 && result > -4096)
 		return result;
+	MAPS_ACQUIRE();
 	*ret_address = (void *)result;
 	return 0;
 }
@@ -173,6 +189,7 @@ void sys_unmap(void *address, size_t size)
 {
 	int saved = errno;
 
+	MAPS_RELEASE();
 	munmap(address, size);
 	errno = saved;
 }
