@@ -2,7 +2,7 @@
 /*
  * A process killed in the middle of exporting, importing, sending or receiving an end: the end is
  * there or not, nothing of the pipe is lost, and the last copy is known to be the last. Before each
- * system call, and at a few of the instructions; tests/stress/test-handle-kill.c kills at each.
+ * system call, and at a few of the instructions; tests/stress/test-handle-kill.c kills at many.
  */
 #include "fault/lib/travel.h"
 #include "pipe-tools.h"
