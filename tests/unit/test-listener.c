@@ -488,7 +488,7 @@ int main(void)
 	tcase_add_test(tcase, capacity_is_what_the_options_grant);
 	tcase_add_test(tcase, close_drops_guests_in_every_state);
 	tcase_add_test(tcase, shutdown_ends_accept_for_ever);
-	tcase_add_test(tcase, forked_child_can_only_close);
+	test_add_unless(tcase, kernel_unavailable(), forked_child_can_only_close);
 	tcase_add_test(tcase, adopted_socket_serves_and_is_closed);
 	tcase_add_test(tcase, adopted_socket_file_is_not_removed);
 	tcase_add_test(tcase, adopting_anything_else_is_an_error_and_leaves_it);
