@@ -59,4 +59,17 @@ static inline size_t align_up(size_t n, size_t to)
 	return (n + to - 1) & ~(to - 1);
 }
 
+/*
+ * Have the line at @address here, to be written to. On x86-64 the compiler would ask for it to be
+ * read, unless it may count on a processor that knows the other; all take it for nothing at worst.
+ */
+static ALWAYS_INLINE void prefetch_to_write(const void *address)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)address));
+#else
+	__builtin_prefetch(address, 1);
+#endif
+}
+
 #endif

@@ -148,6 +148,7 @@ static size_t lay_out(const struct lane_tx *lane, struct weir_msg *messages, siz
 		if (i > 0 && (size > UINT32_MAX || record > most - span))
 			break;
 		messages[i].data = ring + ((tail + span) & lane->lane.mask) + RECORD_HEADER;
+		lane_tx_ahead(lane, tail + span);
 		span += record;
 		/* The first may be larger than that. */
 		if (span >= most) {

@@ -51,6 +51,9 @@ struct lane {
 	struct weir_side *reader;
 };
 
+/* How far ahead a writer asks for lines. */
+#define LANE_AHEAD 1024
+
 /* The writer's private state. */
 struct lane_tx {
 	struct lane lane;
@@ -195,6 +198,16 @@ static ALWAYS_INLINE void lane_tx_commit(struct lane_tx *tx)
 	lane_tx_release(tx, tx->first, tx->first_header);
 }
 
+/*
+ * Have the lines behind a message of @position here by the time that they are written: stores to
+ * lines that are still with the reader wait for them in order, and a program fills a message with
+ * many small ones. Of what is free, unless the ring is nearly full.
+ */
+static ALWAYS_INLINE void lane_tx_ahead(const struct lane_tx *tx, uint64_t position)
+{
+	prefetch_to_write(tx->lane.ring + ((position + LANE_AHEAD) & tx->lane.mask));
+}
+
 /* Where the bytes of the next record are to be put: as many as have been found to fit. */
 static ALWAYS_INLINE uint8_t *lane_tx_open(const struct lane_tx *tx)
 {
@@ -218,6 +231,7 @@ static ALWAYS_INLINE void lane_tx_put_open_fast(struct lane_tx *tx, uint64_t siz
 	uint64_t next = tail + lane_record_size(size);
 	uint8_t *ring = tx->lane.ring;
 
+	lane_tx_ahead(tx, next);
 	/* relaxed: the reader gets here only through the header that is released after it */
 	store_relaxed((uint64_t *)(void *)(ring + (next & mask)), 0);
 	tx->tail = next;
@@ -293,6 +307,7 @@ static ALWAYS_INLINE void lane_tx_put_fast(struct lane_tx *tx, const void *data,
 	uint8_t *ring = tx->lane.ring;
 	uint8_t *at = ring + (tail & mask);
 
+	lane_tx_ahead(tx, next);
 	copy_in_small(at + RECORD_HEADER, data, size);
 	/* relaxed: the reader gets here only through the header that is released after it */
 	store_relaxed((uint64_t *)(void *)(ring + (next & mask)), 0);
