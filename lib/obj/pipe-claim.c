@@ -187,7 +187,7 @@ int weir_pipe_claim_batch(struct weir_end *end, struct weir_msg *messages, size_
 	return result;
 }
 
-/* The headers of all but the first. Where the last ends, or 0: they are not what was claimed. */
+/* The headers of all but the first. Their span, or 0: they are not what was claimed. */
 static uint64_t put_headers(const struct pipe_tx *tx, const struct weir_msg *messages, size_t count)
 {
 	const struct lane *l = &tx->lane.lane;
@@ -204,7 +204,7 @@ static uint64_t put_headers(const struct pipe_tx *tx, const struct weir_msg *mes
 			store_relaxed(at, RECORD_MARK | size);
 		done += lane_record_size(size);
 	}
-	return tail + done;
+	return done;
 }
 
 /* Behind others that are pending, or to be kept back themselves: one by one. */
@@ -223,7 +223,7 @@ int weir_pipe_commit_batch(struct weir_end *end, const struct weir_msg *messages
 {
 	struct pipe_tx *tx;
 	uintptr_t kept;
-	uint64_t next;
+	uint64_t span;
 	bool locked;
 	int result;
 
@@ -234,15 +234,16 @@ int weir_pipe_commit_batch(struct weir_end *end, const struct weir_msg *messages
 		return result;
 	tx = end->tx;
 	kept = load_relaxed(&tx->claimant);	/* relaxed: ours */
-	next = put_headers(tx, messages, count);
-	if (next == 0) {
+	span = put_headers(tx, messages, count);
+	if (span == 0) {
 		turn_give(&tx->side.turn, locked && !kept);
 		return -EINVAL;
 	}
 	if (flags || tx->lane.pending) {
 		put_more(end, messages, count, flags);
 	} else {
-		lane_tx_put_up_to(&tx->lane, next, RECORD_MARK | messages[0].size);
+		lane_tx_put_up_to(&tx->lane, tx->lane.tail + span,
+				  RECORD_MARK | messages[0].size);
 		pipe_tx_notify(end);
 	}
 	pipe_set_conversing();

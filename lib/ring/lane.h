@@ -214,14 +214,23 @@ static ALWAYS_INLINE uint8_t *lane_tx_open(const struct lane_tx *tx)
 	return (uint8_t *)(lane_header(&tx->lane, tx->tail) + 1);
 }
 
-/* Send a record whose @size bytes are in place. Nothing is pending. */
-static ALWAYS_INLINE void lane_tx_put_open(struct lane_tx *tx, uint64_t mark, uint64_t size)
+/*
+ * Send the records up to @next, of which all but the first header are in place, and that one,
+ * @header. Nothing is pending.
+ */
+static ALWAYS_INLINE void lane_tx_put_up_to(struct lane_tx *tx, uint64_t next, uint64_t header)
 {
 	uint64_t at = tx->tail;
 
-	tx->tail = at + lane_record_size(size);
+	tx->tail = next;
 	lane_tx_close(tx);
-	lane_tx_release(tx, at, mark | size);
+	lane_tx_release(tx, at, header);
+}
+
+/* Send a record whose @size bytes are in place. Nothing is pending. */
+static ALWAYS_INLINE void lane_tx_put_open(struct lane_tx *tx, uint64_t mark, uint64_t size)
+{
+	lane_tx_put_up_to(tx, tx->tail + lane_record_size(size), mark | size);
 }
 
 /* The same for a message, while nothing is fenced either. */
@@ -237,19 +246,6 @@ static ALWAYS_INLINE void lane_tx_put_open_fast(struct lane_tx *tx, uint64_t siz
 	tx->tail = next;
 	/* order: COMMIT release, to lane_rx_look(): the message before its header. */
 	store_release((uint64_t *)(void *)(ring + (tail & mask)), RECORD_MARK | size);
-}
-
-/*
- * Send the records up to @next, of which all but the first header are in place, and that one,
- * @header. Nothing is pending.
- */
-static inline void lane_tx_put_up_to(struct lane_tx *tx, uint64_t next, uint64_t header)
-{
-	uint64_t at = tx->tail;
-
-	tx->tail = next;
-	lane_tx_close(tx);
-	lane_tx_release(tx, at, header);
 }
 
 /* Send a message that fits. Nothing is pending. */
