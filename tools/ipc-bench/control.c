@@ -7,6 +7,51 @@
 #include <sys/msg.h>
 #include <unistd.h>
 
+int32_t task_other_cpu(const struct task *task)
+{
+	for (unsigned int i = 1; i < task_workers(task); i++)
+		if (task->cpu[i] != task->cpu[0])
+			return task->cpu[i];
+	return task->cpu[0];
+}
+
+void task_receivers(const struct task *task, unsigned int *ret_first, unsigned int *ret_last)
+{
+	/* As answers by the pinger, or as objects by the one who makes them. */
+	bool back = task->workload == WORKLOAD_RTT || task->workload == WORKLOAD_ATTACH;
+
+	*ret_first = back ? 0 : task->producers;
+	*ret_last = back ? task->producers : task_workers(task);
+}
+
+uint64_t control_done(const struct control *control, enum pass pass)
+{
+	unsigned int first, last;
+	uint64_t done = 0;
+
+	task_receivers(&control->task, &first, &last);
+	for (unsigned int i = first; i < last; i++)
+		done += control->worker[i].pass[pass].done;
+	return done;
+}
+
+int64_t control_ns(const struct control *control, enum pass pass)
+{
+	const struct worker_result *worker = control->worker;
+	int64_t start = worker[0].pass[pass].start, end = 0;
+	unsigned int first, last;
+
+	/* Only helpers begin at different times. */
+	for (unsigned int i = 1; i < control->task.producers; i++)
+		if (worker[i].pass[pass].start && worker[i].pass[pass].start < start)
+			start = worker[i].pass[pass].start;
+	task_receivers(&control->task, &first, &last);
+	for (unsigned int i = first; i < last; i++)
+		if (worker[i].pass[pass].end > end)
+			end = worker[i].pass[pass].end;
+	return end - start;
+}
+
 static struct control *map(int fd)
 {
 	void *p = mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE,

@@ -20,9 +20,6 @@
 #include "bench/pattern.h"
 #include "mech.h"
 
-#define WORKERS		2	/* one producer, one consumer */
-#define STAMPS		4096
-#define CHECK_BYTES	2048	/* a pattern_check for the producers of a workload */
 #define SOURCE_BYTES	16
 
 enum workload {
@@ -65,7 +62,10 @@ struct task {
 	uint64_t messages;		/* of the timed pass at most; 0: no limit */
 	int64_t duration_ns;
 	int64_t warmup_ns;
-	int32_t cpu[WORKERS];		/* -1: not pinned */
+	/* Worker 0 is the first producer; the consumers come behind the producers. */
+	uint32_t producers;
+	uint32_t consumers;
+	int32_t cpu[WORKERS_MAX];	/* -1: not pinned */
 	bool probe;			/* first try out how many messages fit */
 	bool count;			/* add the counting pass */
 };
@@ -92,12 +92,6 @@ struct worker_result {
 	struct pattern_sent sent;
 	double bracket[2];		/* before, after; NAN */
 	char error[MECH_WHY];
-	_Alignas(128) unsigned char check[CHECK_BYTES];
-};
-
-struct stamp {
-	uint64_t sequence;
-	int64_t ns;
 };
 
 struct control {
@@ -121,11 +115,35 @@ struct control {
 	_Alignas(128) uint32_t arrived;	/* barrier: workers that came, over all barriers */
 	_Alignas(128) struct syscount_gate gate;
 	struct floor_line line;
-	struct worker_result worker[WORKERS];
-	_Alignas(128) struct stamp stamps[STAMPS];
+	double bracket;			/* between the CPUs of the workers, */
+	uint32_t brackets;		/* how often it was taken */
+	struct worker_result worker[WORKERS_MAX];
 	struct attach attach;
 	struct hist hist;
 };
+
+/* Of a task: how many workers, and the side of one, 0 or 1. */
+static inline unsigned int task_workers(const struct task *task)
+{
+	return task->producers + task->consumers;
+}
+
+static inline unsigned int task_side(const struct task *task, unsigned int worker)
+{
+	return worker >= task->producers;
+}
+
+/* The first CPU of the task that is not that of worker 0, or that one when there is no other. */
+int32_t task_other_cpu(const struct task *task);
+
+/* Which workers receive the messages that are counted: from the first to before the last. */
+void task_receivers(const struct task *task, unsigned int *ret_first, unsigned int *ret_last);
+
+/* Messages that were received in a pass. */
+uint64_t control_done(const struct control *control, enum pass pass);
+
+/* How long a pass took, from its start to the receipt of the last message. */
+int64_t control_ns(const struct control *control, enum pass pass);
 
 /* Create it, with its descriptor; NULL on failure. */
 struct control *control_create(int *ret_fd);

@@ -151,7 +151,7 @@ static ALWAYS_INLINE size_t batch_read(struct worker *w, const struct pattern_sh
 		if (!loop_take(tally, shape, header, sum))
 			return i;
 		if (header % WORKER_STAMP_EVERY == 0)
-			loop_transit(w, pattern_seq(header));
+			loop_transit(w, header);
 	}
 	return count;
 }

@@ -135,22 +135,31 @@ static int loop_end(struct worker *w)
 	return msg_send(w, &shape, WORKER_END, &sum);
 }
 
+static inline struct stamp *loop_stamp_of(const struct worker *w, uint64_t header)
+{
+	return &w->stamps[(size_t)pattern_producer(header) * STAMPS +
+			  pattern_seq(header) / WORKER_STAMP_EVERY % STAMPS];
+}
+
 /* Stamp one message in 4096 before it is sent. The reader sees the stamp because it sees the
  * message, which is ordered behind it by whatever orders messages. */
-static __attribute__((noinline)) void loop_stamp(struct worker *w, uint64_t sequence)
+static __attribute__((noinline)) void loop_stamp(struct worker *w, uint64_t header)
 {
-	struct stamp *stamp = &w->stamps[sequence / WORKER_STAMP_EVERY % STAMPS];
+	struct stamp *stamp = loop_stamp_of(w, header);
 
-	__atomic_store_n(&stamp->sequence, sequence, __ATOMIC_RELAXED);
+	__atomic_store_n(&stamp->header, header, __ATOMIC_RELAXED);
 	__atomic_store_n(&stamp->ns, bench_now(), __ATOMIC_RELEASE);
 }
 
-static __attribute__((noinline)) void loop_transit(struct worker *w, uint64_t sequence)
+static __attribute__((noinline)) void loop_transit(struct worker *w, uint64_t header)
 {
-	const struct stamp *stamp = &w->stamps[sequence / WORKER_STAMP_EVERY % STAMPS];
-	int64_t sent = __atomic_load_n(&stamp->ns, __ATOMIC_ACQUIRE);
+	const struct stamp *stamp = loop_stamp_of(w, header);
+	int64_t sent;
 
-	if (__atomic_load_n(&stamp->sequence, __ATOMIC_RELAXED) == sequence)
+	if (pattern_producer(header) >= w->check->producers) /* it was damaged on its way */
+		return;
+	sent = __atomic_load_n(&stamp->ns, __ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&stamp->header, __ATOMIC_RELAXED) == header)
 		hist_record(w->hist, bench_now() - sent);
 }
 
@@ -224,7 +233,7 @@ static ALWAYS_INLINE int stream_recv_body(struct worker *w, enum pattern_touch t
 		if (!loop_take(&tally, &shape, header, sum))
 			break;
 		if (header % WORKER_STAMP_EVERY == 0)
-			loop_transit(w, pattern_seq(header));
+			loop_transit(w, header);
 	}
 	w->end = bench_now();
 	tally_end(&tally);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ipc-bench: measures the ways in which two processes of one machine can exchange messages.
+ * ipc-bench: measures the ways in which processes of one machine can exchange messages.
  *
  *	main	commands		options, parse	the command line
  *	plan	what will run		run, execute	the controller: blocks, one repeat at a time
  *	repeat	the process of a repeat	worker, loops	the processes that move messages
- *	mech-*	the mechanisms		control		the memory that all of them share
+ *	mech-*	the mechanisms		control, records	the memory that all of them share
  *	attach	that workload		fd-*, unix, weir-ends, python, harm	parts of mechanisms
  *	result	rows and points		report-*, rank	tables and JSON
  */

@@ -24,6 +24,9 @@
 #define MECH_WHY 200	/* bytes for a reason */
 #define MECH_ROOM 64	/* bytes before a message that belong to the mechanism */
 
+#define SIDE_MAX 64	/* workers on a side */
+#define WORKERS_MAX (2 * SIDE_MAX)
+
 /* How to wait; the words of --wait in this order. */
 enum wait {
 	WAIT_OWN,		/* what a user gets without choosing */
@@ -76,7 +79,7 @@ struct link {
 	uint64_t capacity_bytes;	/* set by create(): of a direction; 0: no limit */
 	uint64_t memory_bytes;		/* set by create(): what one object takes */
 	uint64_t token;			/* of the mechanism: a number that no other object has */
-	pid_t helper[2];		/* does the work of a side; 0: the worker */
+	pid_t helper[WORKERS_MAX];	/* does the work of a worker; 0: itself */
 	void *memory;			/* of the mechanism */
 	size_t memory_size;
 };

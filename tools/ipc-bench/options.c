@@ -202,7 +202,7 @@ static int check(const struct options *options, const char *command)
 	for (size_t i = 0; i < options->batches.count; i++)
 		if (options->batches.item[i] > BATCH_MAX)
 			return complain(command, "--batch is at most 65536");
-	if (options->producers > 64 || options->consumers > 64)
+	if (options->producers > SIDE_MAX || options->consumers > SIDE_MAX)
 		return complain(command, "at most 64 producers and 64 consumers");
 	return 0;
 }

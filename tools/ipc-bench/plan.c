@@ -7,29 +7,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-int plan_place(struct plan *plan, const struct options *options)
+/* The CPUs to go round on: those of the options, or a pair on different cores. Returns how many,
+ * or a negative errno after a message. */
+static int find_cpus(const struct options *options, int cpu[LIST_MAX])
 {
-	int r;
+	int r = 0;
 
-	plan->cpu[0] = plan->cpu[1] = -1;
-	if (options->unpinned)
-		return 0;
 	if (options->cpus.count == 0) {
-		r = bench_default_pair(plan->cpu);
+		r = bench_default_pair(cpu);
 		if (r < 0)
 			fprintf(stderr, "ipc-bench: no CPUs: %s\n", strerror(-r));
-		return r < 0 ? r : 0;
+		return r < 0 ? r : 2;
 	}
-	for (size_t i = 0; i < WORKERS; i++) {
-		plan->cpu[i] = (int)options->cpus.item[i % options->cpus.count];
-		r = bench_pin(plan->cpu[i]);
+	for (size_t i = 0; i < options->cpus.count && r == 0; i++) {
+		cpu[i] = (int)options->cpus.item[i];
+		r = bench_pin(cpu[i]);
 		bench_pin(-1);
-		if (r < 0) {
-			fprintf(stderr, "ipc-bench: --cpus: CPU %d is not allowed here\n",
-				plan->cpu[i]);
-			return -EINVAL;
-		}
+		if (r < 0)
+			fprintf(stderr, "ipc-bench: --cpus: CPU %d is not allowed here\n", cpu[i]);
 	}
+	return r < 0 ? -EINVAL : (int)options->cpus.count;
+}
+
+int plan_place(struct plan *plan, const struct options *options)
+{
+	int cpu[LIST_MAX] = { -1 };
+	int count = options->unpinned ? 1 : find_cpus(options, cpu);
+
+	if (count < 0)
+		return count;
+	for (int i = 0; i < WORKERS_MAX; i++)
+		plan->cpu[i] = cpu[i % count];
 	return 0;
 }
 
@@ -68,18 +76,22 @@ int plan_skip(struct plan *plan, struct config *config, const char *reason)
 	return add_skip(plan, config, NULL, reason);
 }
 
-static bool enough_cpus(const struct plan *plan)
+/* Whether each worker has a CPU of its own. */
+static bool enough_cpus(const struct task *task)
 {
-	int cpus[1];
+	int workers = (int)task_workers(task), cpus[1];
 
-	if (plan->cpu[0] < 0)
-		return bench_cpus_allowed(cpus, 1) >= WORKERS;
-	return plan->cpu[0] != plan->cpu[1];
+	if (task->cpu[0] < 0)
+		return bench_cpus_allowed(cpus, 1) >= workers;
+	for (int i = 1; i < workers; i++)
+		for (int j = 0; j < i; j++)
+			if (task->cpu[i] == task->cpu[j])
+				return false;
+	return true;
 }
 
 /* What the workload asks for; NULL when it is all right. */
-static const char *misfit(const struct plan *plan, const struct options *options,
-			  const struct config *config)
+static const char *misfit(const struct options *options, const struct config *config)
 {
 	const struct task *task = &config->task;
 
@@ -92,7 +104,7 @@ static const char *misfit(const struct plan *plan, const struct options *options
 	if (task->workload == WORKLOAD_ATTACH &&
 	    (task->setup.wait != WAIT_OWN || task->setup.capacity))
 		return "attach makes objects as they come";
-	if (task->setup.wait == WAIT_SPIN && !options->force && !enough_cpus(plan))
+	if (task->setup.wait == WAIT_SPIN && !options->force && !enough_cpus(task))
 		return "spinning needs a CPU for each process (or --force)";
 	if (config->engine == ENGINE_URING)
 		return "no part of this mechanism uses io_uring";
@@ -102,7 +114,7 @@ static const char *misfit(const struct plan *plan, const struct options *options
 static int add(struct plan *plan, const struct options *options, const struct config *config)
 {
 	const struct mech *mech = mechs[config->task.mechanism];
-	const char *reason = misfit(plan, options, config);
+	const char *reason = misfit(options, config);
 	char why[MECH_WHY] = "";
 	struct config *array;
 
@@ -126,6 +138,8 @@ static struct config common(const struct plan *plan, const struct options *optio
 	struct config config = {
 		.task = {
 			.seed = options->seed,
+			.producers = 1,
+			.consumers = 1,
 			.poisson = options->arrivals.item[0] == 1,
 			.messages = options->messages,
 			.duration_ns = (int64_t)(options->duration * 1e9),
@@ -135,7 +149,7 @@ static struct config common(const struct plan *plan, const struct options *optio
 		.faults_per_msg = NAN,
 	};
 
-	for (int i = 0; i < WORKERS; i++)
+	for (int i = 0; i < WORKERS_MAX; i++)
 		config.task.cpu[i] = plan->cpu[i];
 	config.task.setup.wake_ns = plan->wake_ns;
 	return config;

@@ -48,7 +48,7 @@ struct plan {
 	struct skip *skip;
 	size_t skips;
 	size_t groups;
-	int cpu[WORKERS];		/* -1: not pinned */
+	int cpu[WORKERS_MAX];		/* of the workers in turn; -1: not pinned */
 	int64_t wake_ns;		/* of the floor, for adaptive waits */
 };
 

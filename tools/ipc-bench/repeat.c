@@ -129,6 +129,8 @@ static int make(const struct mech *mech, struct link *link)
 		return r;
 	control->capacity_bytes = link->capacity_bytes;
 	control->memory_bytes = link->memory_bytes;
+	if (records_create(&control->task) < 0)
+		return mech_fail(control->why, "records", ENOMEM);
 	if (control->task.workload != WORKLOAD_ATTACH)
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link->socket) < 0)
@@ -138,27 +140,28 @@ static int make(const struct mech *mech, struct link *link)
 
 static pid_t start_worker(const struct mech *mech, struct link *link, unsigned int index)
 {
+	unsigned int other = !task_side(&control->task, index);
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		mech_close(mech, link, !index);
-		if (link->socket[!index] >= 0)
-			close(link->socket[!index]);
+		mech_close(mech, link, (int)other);
+		if (link->socket[other] >= 0)
+			close(link->socket[other]);
 		worker_run(control, link, index);
 	}
 	return pid;
 }
 
-static void kill_workers(const pid_t pids[WORKERS])
+static void kill_workers(const pid_t pids[WORKERS_MAX])
 {
-	for (int i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < task_workers(&control->task); i++)
 		if (pids[i] > 0)
 			kill(pids[i], SIGKILL);
 }
 
 static void explain(unsigned int index, int status)
 {
-	const char *who = index == 0 ? "producer" : "consumer";
+	const char *who = task_side(&control->task, index) == 0 ? "producer" : "consumer";
 	const char *error = control->worker[index].error;
 	char why[MECH_WHY];
 
@@ -172,16 +175,29 @@ static void explain(unsigned int index, int status)
 	say(REPEAT_FAILED, why);
 }
 
-/* Wait for all workers; the first that fails is explained, the others are killed. */
-static bool reap(const pid_t pids[WORKERS])
+/* Which worker a process is; as many as there are: none. */
+static unsigned int index_of(pid_t pid, const pid_t pids[WORKERS_MAX])
 {
+	unsigned int i;
+
+	for (i = 0; i < task_workers(&control->task); i++)
+		if (pids[i] == pid)
+			break;
+	return i;
+}
+
+/* Wait for all workers; the first that fails is explained, the others are killed. */
+static bool reap(const pid_t pids[WORKERS_MAX])
+{
+	unsigned int workers = task_workers(&control->task), index;
 	bool good = true;
 
-	for (int left = WORKERS; left > 0; left--) {
+	for (unsigned int left = workers; left > 0; left--) {
 		int status = 0;
 		pid_t pid = waitpid(-1, &status, 0);
 
-		if ((pid < 0 && errno == EINTR) || (pid > 0 && pid != pids[0] && pid != pids[1])) {
+		index = index_of(pid, pids);
+		if ((pid < 0 && errno == EINTR) || (pid > 0 && index == workers)) {
 			left++;	/* a helper says through its worker what became of it */
 			continue;
 		}
@@ -189,7 +205,7 @@ static bool reap(const pid_t pids[WORKERS])
 			continue;
 		/* One that we did not kill tells more than one that lost its peer. */
 		if (good || (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL))
-			explain(pid != pids[0], status);
+			explain(index, status);
 		good = false;
 		kill_workers(pids);
 	}
@@ -197,9 +213,10 @@ static bool reap(const pid_t pids[WORKERS])
 }
 
 /* The counting pass, seen from outside. Sleeps until the workers are about to begin it, or dead. */
-static void count_syscalls(const struct link *link, const pid_t workers[WORKERS], int notified)
+static void count_syscalls(const struct link *link, const pid_t workers[WORKERS_MAX], int notified)
 {
-	pid_t pids[WORKERS];
+	unsigned int all = task_workers(&control->task);
+	pid_t pids[WORKERS_MAX];
 	struct syscount *count = NULL;
 	const char *reason;
 	char byte;
@@ -207,11 +224,11 @@ static void count_syscalls(const struct link *link, const pid_t workers[WORKERS]
 
 	if (read(notified, &byte, 1) != 1)
 		return;
-	for (int i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < all; i++)
 		pids[i] = link->helper[i] ? link->helper[i] : workers[i];
-	r = syscount_open(&count, pids, WORKERS, SYSCOUNT_ANY);
+	r = syscount_open(&count, pids, all, SYSCOUNT_ANY);
 	if (r == 0)
-		r = syscount_run(count, &control->gate, WORKERS, SYSCOUNT_NS);
+		r = syscount_run(count, &control->gate, all, SYSCOUNT_NS);
 	if (r == 0) {
 		control->syscalls = syscount_total(count);
 		snprintf(control->syscalls_source, SOURCE_BYTES, "%s", syscount_source(count));
@@ -222,27 +239,40 @@ static void count_syscalls(const struct link *link, const pid_t workers[WORKERS]
 	syscount_close(count);
 }
 
-static void judge(void)
+/* Each side has a number of its own among the producers of the other. */
+static void judge_rtt(const struct pattern_check *const reader[2])
 {
-	const struct pattern_check *reader[WORKERS];
-	struct pattern_sent to_consumer[WORKERS] = { control->worker[0].sent, { 0, 0 } };
-	struct pattern_sent to_pinger[WORKERS] = { { 0, 0 }, control->worker[1].sent };
-	struct pattern_result back;
+	struct pattern_sent there[2] = { control->worker[0].sent, { 0, 0 } };
+	struct pattern_sent back[2] = { { 0, 0 }, control->worker[1].sent };
+	struct pattern_result answers;
 
-	for (int i = 0; i < WORKERS; i++)
-		reader[i] = (const void *)control->worker[i].check;
-	/* The maker of objects receives, too. */
-	pattern_verdict(&reader[control->task.workload != WORKLOAD_ATTACH], 1, to_consumer, WORKERS,
-			&control->integrity);
-	if (control->task.workload != WORKLOAD_RTT)
-		return;
-	pattern_verdict(&reader[0], 1, to_pinger, WORKERS, &back);
-	pattern_result_add(&control->integrity, &back);
+	pattern_verdict(&reader[1], 1, there, 2, &control->integrity);
+	pattern_verdict(&reader[0], 1, back, 2, &answers);
+	pattern_result_add(&control->integrity, &answers);
 }
 
-static void start_workers(const struct mech *mech, struct link *link, pid_t pids[WORKERS])
+static void judge(void)
 {
-	for (unsigned int i = 0; i < WORKERS; i++) {
+	const struct task *task = &control->task;
+	const struct pattern_check *reader[WORKERS_MAX];
+	struct pattern_sent sent[WORKERS_MAX] = { { 0, 0 } };
+	unsigned int producers = task->producers, first, last;
+
+	for (unsigned int i = 0; i < task_workers(task); i++)
+		reader[i] = records_check(i);
+	for (unsigned int i = 0; i < producers; i++)
+		sent[i] = control->worker[i].sent;
+	if (task->workload == WORKLOAD_RTT) {
+		judge_rtt(reader);
+		return;
+	}
+	task_receivers(task, &first, &last);
+	pattern_verdict(&reader[first], last - first, sent, producers, &control->integrity);
+}
+
+static void start_workers(const struct mech *mech, struct link *link, pid_t pids[WORKERS_MAX])
+{
+	for (unsigned int i = 0; i < task_workers(&control->task); i++) {
 		pids[i] = start_worker(mech, link, i);
 		if (pids[i] < 0) {
 			kill_workers(pids);
@@ -252,14 +282,14 @@ static void start_workers(const struct mech *mech, struct link *link, pid_t pids
 	}
 	mech_close(mech, link, 0);
 	mech_close(mech, link, 1);
-	for (int i = 0; i < WORKERS; i++)
-		if (link->socket[i] >= 0)
-			close(link->socket[i]);
+	for (int side = 0; side < 2; side++)
+		if (link->socket[side] >= 0)
+			close(link->socket[side]);
 }
 
 static void supervise(const struct mech *mech, struct link *link)
 {
-	pid_t pids[WORKERS] = { 0 };
+	pid_t pids[WORKERS_MAX] = { 0 };
 	int notify[2];
 
 	if (pipe2(notify, O_CLOEXEC) < 0) {
@@ -276,8 +306,9 @@ static void supervise(const struct mech *mech, struct link *link)
 	if (!reap(pids))
 		return;
 	noise_end(&control->noise);
-	for (int i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < task_workers(&control->task); i++)
 		noise_add(&control->noise, &control->worker[i].noise);
+	records_merge(control);
 	judge();
 	say(REPEAT_OK, "");
 }

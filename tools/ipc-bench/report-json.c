@@ -106,7 +106,7 @@ static json_t *cpus(const struct task *task)
 {
 	json_t *array = json_array();
 
-	for (int i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < task_workers(task); i++)
 		json_array_append_new(array,
 				      task->cpu[i] < 0 ? json_null() : json_integer(task->cpu[i]));
 	return array;
@@ -132,8 +132,8 @@ static void add_config(json_t *json, const struct row *row)
 	json_object_set_new(json, "wait", text(wait_names[task->setup.wait]));
 	json_object_set_new(json, "engine", text(engine_names[config->engine]));
 	json_object_set_new(json, "size_bytes", integer(task->setup.size));
-	json_object_set_new(json, "producers", json_integer(1));
-	json_object_set_new(json, "consumers", json_integer(1));
+	json_object_set_new(json, "producers", integer(task->producers));
+	json_object_set_new(json, "consumers", integer(task->consumers));
 	json_object_set_new(json, "cpus", cpus(task));
 	json_object_set_new(json, "batch", integer(task->setup.batch));
 	json_object_set_new(json, "capacity_bytes",

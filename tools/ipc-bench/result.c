@@ -67,21 +67,21 @@ static int add_attach(struct row *row, const struct attach *a)
 
 static int class_of(const struct control *control)
 {
-	const int32_t *cpu = control->task.cpu;
+	int32_t here = control->task.cpu[0], there = task_other_cpu(&control->task);
 	const double *bracket = control->worker[0].bracket;
 
-	if (floor_unstable(bracket[0], bracket[1], cpu[0], cpu[1]))
+	if (floor_unstable(bracket[0], bracket[1], here, there))
 		return CLASS_UNSTABLE;
-	return floor_class(bracket[0], bracket[1], cpu[0], cpu[1]);
+	return floor_class(bracket[0], bracket[1], here, there);
 }
 
-/* Both ends together. */
+/* All processes together. */
 static void add_costs(struct point *point, const struct control *control)
 {
 	struct cost all = { 0 };
 	double messages = (double)point->messages;
 
-	for (int i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < task_workers(&control->task); i++)
 		cost_add(&all, &control->worker[i].pass[PASS_TIMED].cost);
 	point->cpu_ns_per_msg = (double)all.cpu_ns / messages;
 	point->ctx_per_msg = (double)(all.ctx_voluntary + all.ctx_involuntary) / messages;
@@ -89,17 +89,12 @@ static void add_costs(struct point *point, const struct control *control)
 
 static void add_times(struct point *point, const struct control *control)
 {
-	/* The last message is received by the consumer, or, as an answer, by the pinger. */
-	int last = control->task.workload == WORKLOAD_RTT ||
-				   control->task.workload == WORKLOAD_ATTACH
-			   ? 0
-			   : 1;
-	const struct pass_result *pass = &control->worker[last].pass[PASS_TIMED];
+	double done = (double)control_done(control, PASS_TIMED);
 
-	point->messages = pass->done;
-	point->duration_s = (double)(pass->end - control->worker[0].pass[PASS_TIMED].start) / 1e9;
-	point->msgs_per_s = (double)pass->done / point->duration_s;
-	point->late = (double)control->worker[0].pass[PASS_TIMED].late / (double)pass->done;
+	point->messages = control_done(control, PASS_TIMED);
+	point->duration_s = (double)control_ns(control, PASS_TIMED) / 1e9;
+	point->msgs_per_s = done / point->duration_s;
+	point->late = (double)control->worker[0].pass[PASS_TIMED].late / done;
 }
 
 static double quantile(const struct hist *hist, double q)

@@ -53,7 +53,7 @@ static int say_no_memory(void)
 /* Between the CPUs of the run, or, when it is not pinned, those that it would get. */
 static int measure_floor(struct run *run)
 {
-	int cpu[WORKERS] = { run->plan.cpu[0], run->plan.cpu[1] };
+	int cpu[2] = { run->plan.cpu[0], run->plan.cpu[1] };
 	int r = 0;
 
 	if (cpu[0] < 0)
@@ -78,7 +78,7 @@ int run_begin(struct run *run, const struct options *options)
 	run->warnings = json_array();
 	if (plan_place(&run->plan, options) < 0)
 		return EXIT_USAGE;
-	noise_preflight(WORKERS, run->warnings);
+	noise_preflight(2, run->warnings);
 	r = measure_floor(run);
 	if (r < 0)
 		return EXIT_INVALID;
@@ -133,7 +133,7 @@ static void progress_end(void)
 /* Keep what only the first repeat finds out. */
 static void explore(struct config *config, const struct control *c)
 {
-	uint64_t counted = c->worker[config->task.workload != WORKLOAD_RTT].pass[PASS_COUNTED].done;
+	uint64_t counted = control_done(c, PASS_COUNTED);
 	int64_t faults = 0;
 
 	config->explored = true;
@@ -143,7 +143,7 @@ static void explore(struct config *config, const struct control *c)
 	config->memory_bytes = c->memory_bytes;
 	memcpy(config->syscalls_source, c->syscalls_source, SOURCE_BYTES);
 	memcpy(config->syscalls_reason, c->syscalls_reason, MECH_WHY);
-	for (int i = 0; i < WORKERS; i++)
+	for (unsigned int i = 0; i < task_workers(&config->task); i++)
 		faults += c->worker[i].pass[PASS_COUNTED].cost.faults_minor +
 			  c->worker[i].pass[PASS_COUNTED].cost.faults_major;
 	if (config->task.workload == WORKLOAD_ATTACH)

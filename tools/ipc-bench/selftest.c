@@ -157,6 +157,8 @@ static void set_task(struct task *task, const struct test *test)
 		},
 		.rate = test->workload == WORKLOAD_ONEWAY ? RATE : 0,
 		.messages = MESSAGES,
+		.producers = 1,
+		.consumers = 1,
 		.cpu = { -1, -1 },
 	};
 }

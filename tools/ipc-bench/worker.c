@@ -9,6 +9,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <math.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -34,7 +36,7 @@ static void on_timer(int signal)
 
 static void fail(struct control *c, const char *what, int error)
 {
-	char *text = c->worker[self.side].error;
+	char *text = c->worker[self.index].error;
 
 	if (!text[0])	/* the loops may know better */
 		snprintf(text, MECH_WHY, "%s: %s", what, strerror(-error));
@@ -45,7 +47,8 @@ static void fail(struct control *c, const char *what, int error)
 static void barrier(struct control *c)
 {
 	uint32_t mine = __atomic_add_fetch(&c->arrived, 1, __ATOMIC_ACQ_REL);
-	uint32_t all = (mine + WORKERS - 1) / WORKERS * WORKERS;
+	uint32_t workers = task_workers(&c->task);
+	uint32_t all = (mine + workers - 1) / workers * workers;
 
 	for (unsigned int i = 0; __atomic_load_n(&c->arrived, __ATOMIC_ACQUIRE) < all; i++) {
 		if (i % BARRIER_PAUSES == BARRIER_PAUSES - 1)
@@ -60,7 +63,7 @@ static int64_t start_line(struct control *c, enum pass pass)
 	int64_t *start = &c->worker[0].pass[pass].start;
 
 	barrier(c);
-	if (self.side == 0)
+	if (self.index == 0)
 		__atomic_store_n(start, bench_now(), __ATOMIC_RELAXED);
 	barrier(c);
 	return __atomic_load_n(start, __ATOMIC_RELAXED);
@@ -117,26 +120,28 @@ static void open_side(struct control *c, struct link *link, int side)
 	self.port = link->port[side];
 }
 
-static void prepare(struct control *c, struct link *link, unsigned int side)
+static void prepare(struct control *c, struct link *link, unsigned int index)
 {
 	const struct task *task = &c->task;
+	unsigned int side = task_side(task, index);
 	int r;
 
 	self = (struct worker){
 		.link = link,
 		.port = link->port[side],
 		.side = side,
-		.check = (void *)c->worker[side].check,
-		.hist = &c->hist,
-		.stamps = c->stamps,
+		.index = index,
+		.check = records_check(index),
+		.hist = records_hist(c, index),
+		.stamps = records_stamps(),
 		.control = c,
 		.interval_ns = task->rate ? 1e9 / (double)task->rate : 0,
 		.poisson = task->poisson,
 		.seed = task->seed,
 	};
-	r = bench_pin(task->cpu[side]);
+	r = bench_pin(task->cpu[index]);
 	if (r == 0)
-		r = pin_helper(link->helper[side]);
+		r = pin_helper(link->helper[index]);
 	if (r < 0)
 		fail(c, "cannot run on its CPU", r);
 	r = pattern_shape_init(&self.shape, task->setup.size, task->touch);
@@ -144,9 +149,8 @@ static void prepare(struct control *c, struct link *link, unsigned int side)
 		r = buffers(&self);
 	if (r < 0)
 		fail(c, "no memory for messages", r);
-	pattern_check_init(self.check, WORKERS, false);
 	open_side(c, link, (int)side);
-	noise_self_begin(&c->worker[side].noise); /* what it does only once, not in a pass */
+	noise_self_begin(&c->worker[index].noise); /* what it does only once, not in a pass */
 }
 
 static void arm(int64_t ns)
@@ -179,7 +183,7 @@ static int work(const struct task *task, const struct loops *loops)
 /* What is measured around a pass, and where it goes. */
 static int measured(struct control *c, enum pass pass)
 {
-	struct pass_result *result = &c->worker[self.side].pass[pass];
+	struct pass_result *result = &c->worker[self.index].pass[pass];
 	struct cost before;
 	int r;
 
@@ -203,7 +207,7 @@ static int measured(struct control *c, enum pass pass)
 /* One pass of at most @limit messages and @ns nanoseconds; 0 is no limit. */
 static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t ns)
 {
-	struct noise_self *noise = &c->worker[self.side].noise;
+	struct noise_self *noise = &c->worker[self.index].noise;
 	int r;
 
 	self.limit = limit ? limit : UINT64_MAX;
@@ -234,11 +238,10 @@ static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t 
  * when each system call stops twice. */
 static uint64_t counted_messages(const struct control *c)
 {
-	const struct pass_result *timed = &c->worker[0].pass[PASS_TIMED];
-	int64_t ns = c->worker[1].pass[PASS_TIMED].end - timed->start;
+	int64_t ns = control_ns(c, PASS_TIMED);
 	/* The commands of a helper are counted, too: more of them. */
 	double enough = self.began ? 40e6 : 2e6;
-	double messages = ns > 0 ? enough * (double)timed->done / (double)ns : 0;
+	double messages = ns > 0 ? enough * (double)control_done(c, PASS_TIMED) / (double)ns : 0;
 
 	return messages < 20 ? 20 : messages > 50000 ? 50000 : (uint64_t)messages;
 }
@@ -247,8 +250,8 @@ static uint64_t counted_messages(const struct control *c)
 static void clear_hist(struct control *c)
 {
 	barrier(c);
-	if (self.side == 0)
-		hist_reset(&c->hist);
+	if (self.index == 0 || self.hist != &c->hist)
+		hist_reset(self.hist);
 	barrier(c);
 }
 
@@ -267,24 +270,55 @@ static void run_passes(struct control *c)
 	self.clocked = false;
 }
 
+/* Whether this is the first worker on a CPU, and not on that of worker 0. */
+static bool opens_cpu(const struct task *task, unsigned int worker)
+{
+	for (unsigned int i = 0; i < worker; i++)
+		if (task->cpu[i] == task->cpu[worker])
+			return false;
+	return worker > 0;
+}
+
+/* Sleep until worker 0 knows, or be worker 0 and tell: who waits may be on the CPUs measured. */
+static double agree(struct control *c, double worst)
+{
+	uint32_t taken = self.brackets++;
+
+	if (self.index == 0) {
+		c->bracket = worst;
+		__atomic_store_n(&c->brackets, taken + 1, __ATOMIC_RELEASE);
+		syscall(SYS_futex, &c->brackets, FUTEX_WAKE, WORKERS_MAX, NULL, NULL, 0);
+	}
+	while (__atomic_load_n(&c->brackets, __ATOMIC_ACQUIRE) == taken)
+		syscall(SYS_futex, &c->brackets, FUTEX_WAIT, taken, NULL, NULL, 0);
+	return c->bracket;
+}
+
+/* From the CPU of worker 0 to each other one, one after the other: the slowest. */
 static double bracket(struct control *c)
 {
-	if (c->task.cpu[0] < 0 || c->task.cpu[0] == c->task.cpu[1])
+	const struct task *task = &c->task;
+	double worst = NAN;
+
+	if (task_other_cpu(task) == task->cpu[0])
 		return NAN;
-	return floor_line_side(&c->line, (int)self.side);
+	for (unsigned int i = 1; i < task_workers(task); i++)
+		if (opens_cpu(task, i) && (self.index == 0 || self.index == i))
+			worst = fmax(worst, floor_line_side(&c->line, self.index != 0));
+	return agree(c, worst);
 }
 
 /*
  * Other tasks on these CPUs disturb a measurement of the line too, and then it is only slower:
- * before the CPUs are said to have moved, it is taken again. Both sides see the same numbers.
+ * before the CPUs are said to have moved, it is taken again. All workers see the same numbers.
  */
 static double bracket_after(struct control *c, double before)
 {
-	const int32_t *cpu = c->task.cpu;
+	int32_t here = c->task.cpu[0], there = task_other_cpu(&c->task);
 	double after = bracket(c);
 
 	for (int i = 0; i < AGAIN && after > before; i++) {
-		if (!floor_unstable(before, after, cpu[0], cpu[1]))
+		if (!floor_unstable(before, after, here, there))
 			break;
 		after = fmin(after, bracket(c));
 	}
@@ -296,7 +330,7 @@ static void count(struct control *c)
 	static struct hist unused;
 
 	self.hist = &unused;	/* times of this pass mean nothing */
-	if (self.side == 0 && write(c->notify, "", 1) != 1)
+	if (self.index == 0 && write(c->notify, "", 1) != 1)
 		fail(c, "notify", -EPIPE);
 	run_pass(c, PASS_COUNTED, counted_messages(c), 0);
 }

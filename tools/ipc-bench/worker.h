@@ -16,6 +16,7 @@
 #include "bench/pattern.h"
 #include "control.h"
 #include "mech.h"
+#include "records.h"
 
 /* The header that says: no more messages in this pass. No producer has this number. */
 #define WORKER_END pattern_header(PATTERN_PRODUCERS - 1, 0)
@@ -27,7 +28,8 @@ struct worker {
 	struct link *link;
 	struct port port;
 	struct pattern_shape shape;
-	unsigned int side;
+	unsigned int side;		/* 0 sends the stream or pings, 1 receives it or answers */
+	unsigned int index;		/* among all workers */
 
 	uint32_t stop;			/* set by the timer: end the pass */
 	uint64_t limit;			/* messages of this pass at most */
@@ -46,9 +48,10 @@ struct worker {
 	struct pattern_sent sent;	/* over all passes; sent.count is the next sequence */
 	struct pattern_check *check;	/* of what this side received, over all passes */
 	struct hist *hist;		/* latencies, or transit times */
-	struct stamp *stamps;		/* shared: when message k * 4096 was sent */
+	struct stamp *stamps;		/* shared: when messages k * 4096 were sent */
 	struct control *control;
 
+	uint32_t brackets;		/* how often the line between the CPUs was measured */
 	uint64_t done;			/* messages (round trips) of this pass */
 	uint64_t late;			/* oneway: slots that began late */
 	int64_t start;			/* of this pass, here */

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "records.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define LINE 128
+
+static struct {
+	struct stamp *stamps;
+	unsigned char *check;
+	size_t check_size;
+	struct hist *hist;	/* of the consumers behind the first */
+} records;
+
+static void *shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+int records_create(const struct task *task)
+{
+	/* A pinger receives what the other side numbers as its own. */
+	unsigned int producers = task->workload == WORKLOAD_RTT ? 2 : task->producers;
+	size_t size = (pattern_check_size(producers) + LINE - 1) / LINE * LINE;
+
+	records.check_size = size;
+	records.stamps = shared(sizeof(struct stamp) * STAMPS * task->producers);
+	records.check = shared(size * task_workers(task));
+	records.hist = shared(sizeof(struct hist) * task->consumers);
+	if (!records.stamps || !records.check || !records.hist)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < task_workers(task); i++)
+		pattern_check_init(records_check(i), producers, task->consumers > 1);
+	return 0;
+}
+
+struct stamp *records_stamps(void)
+{
+	return records.stamps;
+}
+
+struct pattern_check *records_check(unsigned int worker)
+{
+	return (void *)(records.check + worker * records.check_size);
+}
+
+struct hist *records_hist(struct control *control, unsigned int worker)
+{
+	unsigned int first = control->task.producers;
+
+	return worker > first ? &records.hist[worker - first] : &control->hist;
+}
+
+void records_merge(struct control *control)
+{
+	const struct task *task = &control->task;
+
+	for (unsigned int i = task->producers + 1; i < task_workers(task); i++)
+		hist_merge(&control->hist, records_hist(control, i));
+}
