@@ -46,7 +46,7 @@ def sense(result):
         yield f"{where}: {result['integrity']}"
     if result["messages"] < 1 or result["msgs_per_s"]["median"] <= 0:
         yield f"{where}: nothing was sent"
-    if result["workload"] == "stream" and result["latency_ns"] is not None:
+    if result["workload"] in ("stream", "mpmc") and result["latency_ns"] is not None:
         yield f"{where}: a stream has no latency"
     if result["workload"] in ("rtt", "oneway") and not result["latency_ns"]["samples"]:
         yield f"{where}: no latencies"

@@ -336,6 +336,25 @@ START_TEST(a_corrupted_shared_message_is_not_lost_as_well)
 }
 END_TEST
 
+START_TEST(the_quick_way_comes_to_the_same)
+{
+	uint64_t newest[3] = { 1000, 1000, 1000 };
+
+	begin(2, 2);
+	for (int i = 0; i < MANY; i++) {
+		unsigned int p = (unsigned int)test_random_below(200) ? i % 2 : 2;
+		uint64_t seq = newest[p] + test_random_below(140) - 60;
+		uint64_t header = pattern_header(p, seq), sum = pattern_sum(&shape, header);
+
+		newest[p] += test_random_below(3);
+		sum += test_random_below(50) == 0;
+		pattern_check_add(check[0], &shape, header, sum);
+		pattern_check_later(check[1], &shape, header, sum);
+	}
+	ck_assert_mem_eq(check[0], check[1], pattern_check_size(2));
+}
+END_TEST
+
 START_TEST(results_add_up)
 {
 	struct pattern_result sum = { 1, 2, 3, 4 }, more = { 10, 20, 30, 40 };
@@ -371,6 +390,7 @@ static TCase *several_readers(void)
 	tcase_add_test(tc, one_lost_and_another_doubled_do_not_cancel);
 	tcase_add_test(tc, a_reader_that_gets_one_twice_or_late_notices_itself);
 	tcase_add_test(tc, a_corrupted_shared_message_is_not_lost_as_well);
+	tcase_add_test(tc, the_quick_way_comes_to_the_same);
 	tcase_add_test(tc, results_add_up);
 	return tc;
 }

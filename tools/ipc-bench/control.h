@@ -27,6 +27,7 @@ enum workload {
 	WORKLOAD_STREAM,
 	WORKLOAD_ONEWAY,
 	WORKLOAD_ATTACH,
+	WORKLOAD_MPMC,
 	WORKLOADS,
 };
 
@@ -94,6 +95,13 @@ struct worker_result {
 	char error[MECH_WHY];
 };
 
+/* Of mpmc: how a pass comes to its end, see loops-mpmc.inc.h. */
+struct ending {
+	uint32_t producers;	/* that have sent all of their messages */
+	uint32_t consumers;	/* that have got an end marker */
+	uint32_t swallowed;	/* end markers that they got beyond that */
+};
+
 struct control {
 	struct task task;
 
@@ -113,6 +121,7 @@ struct control {
 	struct noise noise;
 
 	_Alignas(128) uint32_t arrived;	/* barrier: workers that came, over all barriers */
+	_Alignas(128) struct ending ending;
 	_Alignas(128) struct syscount_gate gate;
 	struct floor_line line;
 	double bracket;			/* between the CPUs of the workers, */
@@ -131,6 +140,12 @@ static inline unsigned int task_workers(const struct task *task)
 static inline unsigned int task_side(const struct task *task, unsigned int worker)
 {
 	return worker >= task->producers;
+}
+
+/* Whether messages go in one direction as fast as they can. */
+static inline bool task_streams(const struct task *task)
+{
+	return task->workload == WORKLOAD_STREAM || task->workload == WORKLOAD_MPMC;
 }
 
 /* The first CPU of the task that is not that of worker 0, or that one when there is no other. */

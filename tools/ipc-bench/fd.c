@@ -2,6 +2,8 @@
 #include "fd.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -91,6 +93,21 @@ int fd_accept(struct link *link, int side, int socket)
 		return -EPROTO;
 	memcpy(&link->port[side].out, CMSG_DATA(rights), sizeof(int));
 	return 0;
+}
+
+/*
+ * Up to PIPE_BUF bytes are written at once or not at all, and a read takes what is there under the
+ * same lock: as long as all are of one size, several on each side get whole messages.
+ */
+bool fd_pipe_can(const struct setup *setup, char why[MECH_WHY])
+{
+	if (setup->many && setup->size > PIPE_BUF)
+		snprintf(why, MECH_WHY, "several writers keep at most %d bytes together", PIPE_BUF);
+	else if (setup->capacity > UINT64_C(1) << 30)
+		snprintf(why, MECH_WHY, "it holds at most 1 GiB");
+	else
+		return true;
+	return false;
 }
 
 uint64_t fd_pipe_held(const struct link *link)

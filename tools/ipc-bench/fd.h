@@ -62,6 +62,9 @@ int fd_accept(struct link *link, int side, int socket);
 /* held() of pipes: pages with something in them. */
 uint64_t fd_pipe_held(const struct link *link);
 
+/* can() of pipes: whether the kernel makes one of that size, and keeps messages whole. */
+bool fd_pipe_can(const struct setup *setup, char why[MECH_WHY]);
+
 /* What to do about a failed call: 0 to try it again, or a negative errno. */
 static inline int fd_failed(const struct port *port, int fd, short events, int64_t *until)
 {

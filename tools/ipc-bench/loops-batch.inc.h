@@ -105,17 +105,21 @@ static ALWAYS_INLINE int batch_over(struct worker *w)
 
 /* Fill a batch; adds what is in it to @sent. */
 static ALWAYS_INLINE void batch_fill(struct worker *w, const struct pattern_shape *shape,
-				     struct pattern_sent *sent, size_t count)
+				     struct pattern_sent *sent, unsigned int producer, size_t count)
 {
+	uint64_t header;
+
 	for (size_t i = 0; i < count; i++) {
-		sent->sum += pattern_write(shape, batch_out(w, i), pattern_header(0, sent->count));
+		header = pattern_header(producer, sent->count);
+		sent->sum += pattern_write(shape, batch_out(w, i), header);
 		if (sent->count % WORKER_STAMP_EVERY == 0)
-			loop_stamp(w, sent->count);
+			loop_stamp(w, header);
 		sent->count++;
 	}
 }
 
-static ALWAYS_INLINE int batch_send_body(struct worker *w, enum pattern_touch touch)
+static ALWAYS_INLINE int send_batches_body(struct worker *w, enum pattern_touch touch,
+					   unsigned int producer)
 {
 	struct pattern_shape shape = w->shape;
 	struct pattern_sent sent = w->sent;
@@ -130,13 +134,20 @@ static ALWAYS_INLINE int batch_send_body(struct worker *w, enum pattern_touch to
 		if (r < 0)
 			break;
 		count = (uint64_t)r;
-		batch_fill(w, &shape, &sent, count);
+		batch_fill(w, &shape, &sent, producer, count);
 		r = batch_put(w, count);
 		if (r < 0)
 			break;
 	}
 	w->done = done;
 	w->sent = sent;
+	return r;
+}
+
+static ALWAYS_INLINE int batch_send_body(struct worker *w, enum pattern_touch touch)
+{
+	int r = send_batches_body(w, touch, 0);
+
 	return r < 0 ? r : loop_end(w);
 }
 

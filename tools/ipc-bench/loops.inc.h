@@ -163,11 +163,12 @@ static __attribute__((noinline)) void loop_transit(struct worker *w, uint64_t he
 		hist_record(w->hist, bench_now() - sent);
 }
 
-static ALWAYS_INLINE int stream_send_body(struct worker *w, enum pattern_touch touch)
+static ALWAYS_INLINE int send_body(struct worker *w, enum pattern_touch touch,
+				   unsigned int producer)
 {
 	struct pattern_shape shape = w->shape;
 	struct pattern_sent sent = w->sent;
-	uint64_t done, sum;
+	uint64_t done, header, sum;
 	void *message;
 	int r = 0;
 
@@ -176,9 +177,10 @@ static ALWAYS_INLINE int stream_send_body(struct worker *w, enum pattern_touch t
 		r = msg_out(w, &message);
 		if (r < 0)
 			break;
-		sum = pattern_write(&shape, message, pattern_header(0, sent.count));
+		header = pattern_header(producer, sent.count);
+		sum = pattern_write(&shape, message, header);
 		if (sent.count % WORKER_STAMP_EVERY == 0)
-			loop_stamp(w, sent.count);
+			loop_stamp(w, header);
 		r = msg_put(w);
 		if (r < 0)
 			break;
@@ -187,6 +189,13 @@ static ALWAYS_INLINE int stream_send_body(struct worker *w, enum pattern_touch t
 	}
 	w->done = done;
 	w->sent = sent;
+	return r;
+}
+
+static ALWAYS_INLINE int stream_send_body(struct worker *w, enum pattern_touch touch)
+{
+	int r = send_body(w, touch, 0);
+
 	return r < 0 ? r : loop_end(w);
 }
 
@@ -244,6 +253,7 @@ static ALWAYS_INLINE int stream_recv_body(struct worker *w, enum pattern_touch t
 #ifdef LOOPS_BATCH
 #include "loops-batch.inc.h"
 #endif
+#include "loops-mpmc.inc.h"
 
 LOOP loop_stream_send(struct worker *w)
 {
@@ -387,6 +397,7 @@ LOOP loop_oneway_recv(struct worker *w)
 		.stream_send = loop_stream_send, .stream_recv = loop_stream_recv, \
 		.rtt_ping = loop_rtt_ping, .rtt_pong = loop_rtt_pong, \
 		.oneway_send = loop_oneway_send, .oneway_recv = loop_oneway_recv, \
+		.mpmc_send = loop_mpmc_send, .mpmc_recv = loop_mpmc_recv, \
 	}
 
 #endif

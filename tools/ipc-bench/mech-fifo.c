@@ -105,19 +105,12 @@ static int fifo_create(struct link *link, char why[MECH_WHY])
 	return r;
 }
 
-static bool fifo_can(const struct setup *setup, char why[MECH_WHY])
-{
-	if (setup->capacity <= UINT64_C(1) << 30)
-		return true;
-	snprintf(why, MECH_WHY, "a fifo holds at most 1 GiB");
-	return false;
-}
-
 const struct mech mech_fifo = {
 	.name = "fifo",
 	.summary = "mkfifo(3), a pipe with a name, 64 KiB",
-	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_COPIES2 | MECH_SYSCALLS | MECH_NAMED,
-	.can = fifo_can,
+	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_MANY | MECH_COPIES2 | MECH_SYSCALLS |
+			MECH_NAMED,
+	.can = fd_pipe_can,
 	.make = fifo_make,
 	.pass = fd_pass,
 	.accept = fd_accept,

@@ -43,19 +43,11 @@ static int pipe_create(struct link *link, char why[MECH_WHY])
 	return r;
 }
 
-static bool pipe_can(const struct setup *setup, char why[MECH_WHY])
-{
-	if (setup->capacity <= UINT64_C(1) << 30)
-		return true;
-	snprintf(why, MECH_WHY, "a pipe holds at most 1 GiB");
-	return false;
-}
-
 const struct mech mech_pipe = {
 	.name = "pipe",
 	.summary = "pipe(2), 64 KiB",
-	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_COPIES2 | MECH_SYSCALLS,
-	.can = pipe_can,
+	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_MANY | MECH_COPIES2 | MECH_SYSCALLS,
+	.can = fd_pipe_can,
 	.make = pipe_make,
 	.pass = fd_pass,
 	.accept = fd_accept,

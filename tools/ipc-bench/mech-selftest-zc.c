@@ -46,6 +46,7 @@ static const struct loops selftest_loops = LOOPS;
 const struct mech mech_selftest_zc = {
 	.name = "selftest-zc",
 	.summary = "a pipe with a fault, in place",
+	.capabilities = MECH_MANY,
 	.size_max = HARM_SIZE,
 	.create = harm_create,
 	.try_send = fd_bytes_try,

@@ -20,6 +20,7 @@ static const struct loops selftest_loops = LOOPS;
 const struct mech mech_selftest = {
 	.name = "selftest",
 	.summary = "a pipe with a fault",
+	.capabilities = MECH_MANY,
 	.size_max = HARM_SIZE,
 	.create = harm_create,
 	.try_send = fd_bytes_try,

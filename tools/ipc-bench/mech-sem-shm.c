@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The bounded buffer of the textbooks: slots in shared memory, one semaphore that counts the free
- * ones and one that counts the full ones. One writer and one reader, so no mutex.
+ * ones and one that counts the full ones. Where several write or read, those of a side keep each
+ * other out with one semaphore more; one writer and one reader need none.
  */
 #include <errno.h>
 #include <limits.h>
@@ -14,13 +15,16 @@
 #include "mech.h"
 
 #define DEFAULT_CAPACITY (UINT64_C(64) << 10)
+#define FLAG_MANY 1	/* of a port: others are on its side */
 
 struct buffer {
 	sem_t empty;	/* free slots */
 	sem_t full;	/* messages */
 	uint64_t slots;
-	_Alignas(64) uint64_t write;	/* next slot to fill; the writer's */
-	_Alignas(64) uint64_t read;	/* next slot to empty; the reader's */
+	_Alignas(64) sem_t writing;	/* 1: no writer is at a slot */
+	uint64_t write;			/* next slot to fill; the writer's */
+	_Alignas(64) sem_t reading;
+	uint64_t read;			/* next slot to empty; the reader's */
 	_Alignas(64) unsigned char slot[];
 };
 
@@ -50,15 +54,30 @@ static inline int take(struct port *port, sem_t *sem)
 	return 0;
 }
 
+/* Keep others of this side out, and let them in again. */
+static inline int lock(struct port *port, sem_t *sem)
+{
+	return port->flags & FLAG_MANY ? take(port, sem) : 0;
+}
+
+static inline void unlock(struct port *port, sem_t *sem)
+{
+	if (port->flags & FLAG_MANY)
+		sem_post(sem);
+}
+
 static inline int port_send(struct port *port, const void *message)
 {
 	struct buffer *b = port->sink;
 	int r = take(port, &b->empty);
 
+	if (r == 0)
+		r = lock(port, &b->writing);
 	if (r < 0)
 		return r;
 	memcpy(b->slot + b->write * port->size, message, port->size);
 	b->write = b->write + 1 == b->slots ? 0 : b->write + 1;
+	unlock(port, &b->writing);
 	return sem_post(&b->full) < 0 ? -errno : 0;
 }
 
@@ -67,10 +86,13 @@ static inline int port_recv(struct port *port, void *message)
 	struct buffer *b = port->source;
 	int r = take(port, &b->full);
 
+	if (r == 0)
+		r = lock(port, &b->reading);
 	if (r < 0)
 		return r;
 	memcpy(message, b->slot + b->read * port->size, port->size);
 	b->read = b->read + 1 == b->slots ? 0 : b->read + 1;
+	unlock(port, &b->reading);
 	return sem_post(&b->empty) < 0 ? -errno : 0;
 }
 
@@ -97,7 +119,8 @@ static bool sem_can(const struct setup *setup, char why[MECH_WHY])
 static int init_buffer(struct buffer *b, uint64_t slots)
 {
 	b->slots = slots;
-	if (sem_init(&b->empty, 1, (unsigned int)slots) < 0 || sem_init(&b->full, 1, 0) < 0)
+	if (sem_init(&b->empty, 1, (unsigned int)slots) < 0 || sem_init(&b->full, 1, 0) < 0 ||
+	    sem_init(&b->writing, 1, 1) < 0 || sem_init(&b->reading, 1, 1) < 0)
 		return -errno;
 	return 0;
 }
@@ -120,7 +143,9 @@ static int sem_create(struct link *link, char why[MECH_WHY])
 		r = init_buffer(b, slots);
 		link->port[i].sink = b;
 		link->port[!i].source = b;
+		link->port[i].flags = link->setup.many ? FLAG_MANY : 0;
 	}
+	link->port[1].flags = link->port[0].flags;
 	link->capacity_bytes = slots * link->setup.size;
 	link->memory_bytes = one;
 	return r < 0 ? mech_fail(why, "sem_init", r) : 0;
@@ -163,7 +188,7 @@ static void sem_remove(struct link *link)
 const struct mech mech_sem_shm = {
 	.name = "sem-shm",
 	.summary = "bounded buffer in shared memory, two semaphores",
-	.capabilities = MECH_BOUNDARIES | MECH_COPIES2,
+	.capabilities = MECH_BOUNDARIES | MECH_MANY | MECH_COPIES2,
 	.can = sem_can,
 	.make = sem_make,
 	.held = sem_held,

@@ -18,7 +18,8 @@ static int seqpacket_make(struct link *link)
 const struct mech mech_unix_seqpacket = {
 	.name = "unix-seqpacket",
 	.summary = "socketpair(2) of SOCK_SEQPACKET",
-	.capabilities = MECH_DUPLEX | MECH_POLL | MECH_BOUNDARIES | MECH_COPIES2 | MECH_SYSCALLS,
+	.capabilities = MECH_DUPLEX | MECH_POLL | MECH_BOUNDARIES | MECH_MANY | MECH_COPIES2 |
+			MECH_SYSCALLS,
 	.make = seqpacket_make,
 	.pass = fd_pass,
 	.accept = fd_accept,

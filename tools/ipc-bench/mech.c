@@ -82,6 +82,10 @@ bool mech_available(const struct mech *mech, char why[MECH_WHY])
 
 bool mech_can(const struct mech *mech, const struct setup *setup, char why[MECH_WHY])
 {
+	if (setup->many && !(mech->capabilities & MECH_MANY)) {
+		snprintf(why, MECH_WHY, "one process on each side of an object");
+		return false;
+	}
 	if (setup->batch > 1 && !(mech->capabilities & MECH_BATCH)) {
 		snprintf(why, MECH_WHY, "no call for several messages");
 		return false;

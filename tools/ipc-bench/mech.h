@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mechanism: one way to move messages between two processes.
+ * A mechanism: one way to move messages between processes.
  *
  * Each lives in a file of its own, mech-<name>.c with '-' kept, and in the table of mech.c; a test
  * compares the two. The life of an object in one repeat:
@@ -42,6 +42,7 @@ struct setup {
 	uint32_t batch;		/* messages per call */
 	enum wait wait;
 	bool duplex;		/* both directions are needed (rtt) */
+	bool many;		/* any number of processes on each side (mpmc) */
 	uint64_t capacity;	/* bytes that may be queued; 0: as it comes */
 	int64_t wake_ns;	/* how long an adaptive wait retries before it sleeps */
 	uint32_t touch;		/* enum pattern_touch, for those with other processes */
@@ -70,7 +71,8 @@ struct leftovers {
 	char file[112];
 };
 
-/* An object, with two sides: 0 sends the stream or pings, 1 receives it or answers. */
+/* An object, with two sides: 0 sends the stream or pings, 1 receives it or answers. Each worker has
+ * its own copy of this, and with mpmc several have the same side. */
 struct link {
 	struct setup setup;
 	struct port port[2];
@@ -95,6 +97,8 @@ struct loops {
 	int (*rtt_pong)(struct worker *worker);
 	int (*oneway_send)(struct worker *worker);
 	int (*oneway_recv)(struct worker *worker);
+	int (*mpmc_send)(struct worker *worker);
+	int (*mpmc_recv)(struct worker *worker);
 };
 
 /* What a mechanism can do, for `list`. */

@@ -9,7 +9,7 @@
 #include "control.h"
 #include "mech.h"
 
-const char *const workload_names[] = { "rtt", "stream", "oneway", "attach", NULL };
+const char *const workload_names[] = { "rtt", "stream", "oneway", "attach", "mpmc", NULL };
 const char *const wait_names[] = { "own", "spin", "block", "adaptive", NULL };
 const char *const touch_names[] = { "full", "wide", "line", "none", NULL };
 const char *const engine_names[] = { "epoll", "uring", NULL };
@@ -53,7 +53,7 @@ static const struct row rows[] = {
 	  "what to measure; all that are found", NULL },
 	{ "workload", KIND_WORDS, FOR_RUN, AT(workloads), "LIST",
 	  "rtt (ping-pong), stream (throughput), oneway (open loop at --rate), attach (make,"
-	  " connect, pass and drop an object); rtt,stream",
+	  " connect, pass and drop an object), mpmc (--producers to --consumers); rtt,stream",
 	  workload_names },
 	{ "wait", KIND_WORDS, FOR_RUN, AT(waits), "LIST",
 	  "own (as it comes), spin, block, adaptive; own", wait_names },
@@ -68,8 +68,10 @@ static const struct row rows[] = {
 	  NULL },
 	{ "arrivals", KIND_WORDS, FOR_RUN, AT(arrivals), "WORD", "of oneway: fixed, poisson; fixed",
 	  arrival_names },
-	{ "producers", KIND_COUNT, FOR_RUN, AT(producers), "N", "writing processes; 1", NULL },
-	{ "consumers", KIND_COUNT, FOR_RUN, AT(consumers), "N", "reading processes; 1", NULL },
+	{ "producers", KIND_COUNT, FOR_RUN, AT(producers), "N", "writing processes of mpmc; 1",
+	  NULL },
+	{ "consumers", KIND_COUNT, FOR_RUN, AT(consumers), "N", "reading processes of mpmc; 1",
+	  NULL },
 	{ "cpus", KIND_CPUS, MEASURES | FOR_FLOOR, AT(cpus), "LIST|none",
 	  "CPUs of the processes in turn; two on different cores", NULL },
 	{ "duration", KIND_SECONDS, FOR_RUN, AT(duration), "SEC", "of a timed pass; 0.2", NULL },

@@ -95,9 +95,9 @@ static const char *misfit(const struct options *options, const struct config *co
 {
 	const struct task *task = &config->task;
 
-	if (options->producers != 1 || options->consumers != 1)
+	if (task->workload != WORKLOAD_MPMC && (options->producers != 1 || options->consumers != 1))
 		return "this workload has one producer and one consumer";
-	if (task->setup.batch > 1 && task->workload != WORKLOAD_STREAM)
+	if (task->setup.batch > 1 && !task_streams(task))
 		return "this workload sends one message at a time";
 	if (task->workload == WORKLOAD_ATTACH && !mechs[task->mechanism]->make)
 		return "attach does not know how to make one";
@@ -219,6 +219,11 @@ int plan_group(struct plan *plan, const struct options *options, enum workload w
 	config.task.setup.wait = wait;
 	config.task.setup.size = size;
 	config.task.setup.duplex = workload == WORKLOAD_RTT;
+	config.task.setup.many = workload == WORKLOAD_MPMC;
+	if (workload == WORKLOAD_MPMC) {
+		config.task.producers = (uint32_t)options->producers;
+		config.task.consumers = (uint32_t)options->consumers;
+	}
 	return all_touches(plan, options, &config);
 }
 

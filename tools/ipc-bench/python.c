@@ -283,7 +283,9 @@ bool python_available(char why[MECH_WHY])
 
 bool python_can(const struct setup *setup, char why[MECH_WHY])
 {
-	if (setup->wait == WAIT_SPIN || setup->wait == WAIT_ADAPTIVE)
+	if (setup->many)
+		snprintf(why, MECH_WHY, "this tool starts two Python processes");
+	else if (setup->wait == WAIT_SPIN || setup->wait == WAIT_ADAPTIVE)
 		snprintf(why, MECH_WHY, "multiprocessing cannot send without waiting");
 	else if (setup->capacity)
 		snprintf(why, MECH_WHY, "multiprocessing has no option for it");

@@ -178,7 +178,7 @@ static json_t *attach(const struct row *row)
 static void add_measures(json_t *json, const struct row *row)
 {
 	const struct task *task = &row->config->task;
-	bool stream = task->workload == WORKLOAD_STREAM;
+	bool stream = task_streams(task);
 
 	json_object_set_new(json, "repeats", integer(row->points));
 	json_object_set_new(json, "messages", integer(messages_of(row)));

@@ -40,6 +40,9 @@ static void put_workload(struct line *line)
 	size_t used;
 
 	used = (size_t)snprintf(cell, TEXT_MAX, "%s", workload_names[task->workload]);
+	if (task->workload == WORKLOAD_MPMC)
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " %u to %u", task->producers,
+					 task->consumers);
 	if (task->setup.batch > 1)
 		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " batch %u",
 					 task->setup.batch);
@@ -100,7 +103,7 @@ static void put_value(struct line *line)
 		put_phases(line);
 		return;
 	}
-	if (row->config->task.workload == WORKLOAD_STREAM) {
+	if (task_streams(&row->config->task)) {
 		m = RESULT_MEDIAN(row, msgs_per_s);
 		format_rate_ci(&m, cell);
 		return;

@@ -94,7 +94,7 @@ static void warn_attach(const struct row *row, json_t *warnings)
 static void warn_missing(const struct row *row, json_t *warnings)
 {
 	const struct config *config = row->config;
-	bool stream = config->task.workload == WORKLOAD_STREAM;
+	bool stream = task_streams(&config->task);
 
 	if (row->points == 0)
 		return;

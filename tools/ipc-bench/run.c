@@ -66,6 +66,15 @@ static int measure_floor(struct run *run)
 	return r;
 }
 
+/* Of a repeat, at the most. */
+static int processes(const struct options *options)
+{
+	for (size_t i = 0; i < options->workloads.count; i++)
+		if (options->workloads.item[i] == WORKLOAD_MPMC)
+			return (int)(options->producers + options->consumers);
+	return 2;
+}
+
 int run_begin(struct run *run, const struct options *options)
 {
 	int r;
@@ -78,7 +87,7 @@ int run_begin(struct run *run, const struct options *options)
 	run->warnings = json_array();
 	if (plan_place(&run->plan, options) < 0)
 		return EXIT_USAGE;
-	noise_preflight(2, run->warnings);
+	noise_preflight(processes(options), run->warnings);
 	r = measure_floor(run);
 	if (r < 0)
 		return EXIT_INVALID;
@@ -150,6 +159,9 @@ static void explore(struct config *config, const struct control *c)
 		snprintf(config->syscalls_reason, MECH_WHY, "attach has no pass for it");
 	if (counted == 0)
 		return;
+	/* End markers are messages, too, and here there is one for each consumer. */
+	if (config->task.workload == WORKLOAD_MPMC)
+		counted += config->task.consumers;
 	config->faults_per_msg = (double)faults / (double)counted;
 	if (c->syscalls_source[0])
 		config->syscalls_per_msg = (double)c->syscalls / (double)counted;

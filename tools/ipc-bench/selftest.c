@@ -98,6 +98,41 @@ static const struct test {
 	  WORKLOAD_ONEWAY,
 	  FAULT_CORRUPT,
 	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
+	{ "four processes, sound",
+	  "selftest",
+	  WORKLOAD_MPMC,
+	  FAULT_NONE,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
+	{ "a message that one of two readers loses",
+	  "selftest",
+	  WORKLOAD_MPMC,
+	  FAULT_LOSS,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } },
+	{ "a message that one of two readers gets twice",
+	  "selftest",
+	  WORKLOAD_MPMC,
+	  FAULT_DUPLICATE,
+	  { OUTCOME_DONE, REPEAT_OK, { .duplicated = 1 } } },
+	{ "two messages in the wrong order at one of two readers",
+	  "selftest",
+	  WORKLOAD_MPMC,
+	  FAULT_REORDER,
+	  { OUTCOME_DONE, REPEAT_OK, { .reordered = 1 } } },
+	{ "one of two readers that crashes",
+	  "selftest",
+	  WORKLOAD_MPMC,
+	  FAULT_CRASH,
+	  { OUTCOME_DONE, REPEAT_FAILED, { .lost = 0 } } },
+	{ "four processes, sound, in place",
+	  "selftest-zc",
+	  WORKLOAD_MPMC,
+	  FAULT_NONE,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
+	{ "a message that one of two readers loses in place",
+	  "selftest-zc",
+	  WORKLOAD_MPMC,
+	  FAULT_LOSS,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } },
 	{ "a sound stream in Python",
 	  "python-pipe",
 	  WORKLOAD_STREAM,
@@ -144,6 +179,8 @@ static const struct test {
 
 static void set_task(struct task *task, const struct test *test)
 {
+	bool many = test->workload == WORKLOAD_MPMC;
+
 	*task = (struct task) {
 		.mechanism = (uint32_t)mech_find(test->mechanism),
 		.workload = test->workload,
@@ -153,14 +190,16 @@ static void set_task(struct task *task, const struct test *test)
 			.batch = 1,
 			.wait = WAIT_OWN,
 			.duplex = test->workload == WORKLOAD_RTT,
+			.many = many,
 			.fault = test->fault,
 		},
 		.rate = test->workload == WORKLOAD_ONEWAY ? RATE : 0,
 		.messages = MESSAGES,
-		.producers = 1,
-		.consumers = 1,
-		.cpu = { -1, -1 },
+		.producers = many ? 2 : 1,
+		.consumers = many ? 2 : 1,
 	};
+	for (int i = 0; i < WORKERS_MAX; i++)
+		task->cpu[i] = -1;
 }
 
 /* A fault is caught when it is seen at all: corruption may also count as a loss. */

@@ -63,8 +63,10 @@ static int64_t start_line(struct control *c, enum pass pass)
 	int64_t *start = &c->worker[0].pass[pass].start;
 
 	barrier(c);
-	if (self.index == 0)
+	if (self.index == 0) {
+		c->ending = (struct ending){ 0 };
 		__atomic_store_n(start, bench_now(), __ATOMIC_RELAXED);
+	}
 	barrier(c);
 	return __atomic_load_n(start, __ATOMIC_RELAXED);
 }
@@ -175,6 +177,8 @@ static int work(const struct task *task, const struct loops *loops)
 		return self.side == 0 ? attach_make(&self) : attach_serve(&self);
 	case WORKLOAD_ONEWAY:
 		return self.side == 0 ? loops->oneway_send(&self) : loops->oneway_recv(&self);
+	case WORKLOAD_MPMC:
+		return self.side == 0 ? loops->mpmc_send(&self) : loops->mpmc_recv(&self);
 	default:
 		return self.side == 0 ? loops->stream_send(&self) : loops->stream_recv(&self);
 	}
@@ -204,15 +208,21 @@ static int measured(struct control *c, enum pass pass)
 	return r;
 }
 
+/* What one producer sends of all messages. */
+static uint64_t share(const struct task *task, uint64_t messages)
+{
+	return messages / task->producers + (self.index < messages % task->producers);
+}
+
 /* One pass of at most @limit messages and @ns nanoseconds; 0 is no limit. */
 static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t ns)
 {
 	struct noise_self *noise = &c->worker[self.index].noise;
 	int r;
 
-	self.limit = limit ? limit : UINT64_MAX;
-	/* An end marker would be counted too. */
-	self.expected = pass == PASS_COUNTED ? self.limit : UINT64_MAX;
+	self.limit = limit ? share(&c->task, limit) : UINT64_MAX;
+	/* An end marker would be counted too; but who gets how many of several is not known. */
+	self.expected = pass == PASS_COUNTED && !c->task.setup.many ? self.limit : UINT64_MAX;
 	self.stop = 0;
 	self.start = start_line(c, pass);
 	if (c->task.workload == WORKLOAD_ONEWAY)
