@@ -13,6 +13,8 @@
 #ifndef WEIR_BASE_ATOMIC_H
 #define WEIR_BASE_ATOMIC_H
 
+#include <stdint.h>
+
 #define load_relaxed(p)		__atomic_load_n((p), __ATOMIC_RELAXED)
 #define load_acquire(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define load_seq(p)		__atomic_load_n((p), __ATOMIC_SEQ_CST)
@@ -26,6 +28,8 @@
 #define xchg_seq(p, v)		__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define or_relaxed(p, v)	__atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
 #define or_release(p, v)	__atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
+#define or_seq(p, v)		__atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
+#define and_relaxed(p, v)	__atomic_fetch_and((p), (v), __ATOMIC_RELAXED)
 #define add_relaxed(p, v)	__atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define add_release(p, v)	__atomic_fetch_add((p), (v), __ATOMIC_RELEASE)
 #define add_seq(p, v)		__atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
@@ -33,7 +37,39 @@
 /* True if *p was *e and is v now; otherwise *e is what it was. */
 #define cas_acquire(p, e, v) \
 	__atomic_compare_exchange_n((p), (e), (v), 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
+#define cas_release(p, e, v) \
+	__atomic_compare_exchange_n((p), (e), (v), 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED)
 #define cas_seq(p, e, v) \
 	__atomic_compare_exchange_n((p), (e), (v), 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
+/*
+ * Two words that change together. They are read one after the other, and may not belong together
+ * then: the exchange finds out.
+ */
+struct pair {
+	uint64_t low;
+	uint64_t high;
+} __attribute__((aligned(16)));
+
+__extension__ typedef unsigned __int128 pair_bits;
+
+/*
+ * True if *p was *e and is v now; otherwise *e is what it was. Sequentially consistent.
+ *
+ * By the older builtin: for the newer one gcc calls a library, which may use a lock.
+ */
+static inline __attribute__((always_inline)) int cas_pair(struct pair *p, struct pair *e,
+							   struct pair v)
+{
+	pair_bits was, expected = (pair_bits)e->high << 64 | e->low;
+
+	was = __sync_val_compare_and_swap((pair_bits *)(void *)p, expected,
+					  (pair_bits)v.high << 64 | v.low);
+	if (__builtin_expect(was == expected, 1))
+		return 1;
+	e->low = (uint64_t)was;
+	e->high = (uint64_t)(was >> 64);
+	return 0;
+}
 
 #endif

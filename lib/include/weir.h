@@ -9,6 +9,7 @@
 #include <weir/listener.h>
 #include <weir/object.h>
 #include <weir/pipe.h>
+#include <weir/queue.h>
 #include <weir/version.h>
 
 #endif

@@ -30,7 +30,8 @@
 
 enum weir_object_kind {
 	WEIR_OBJECT_NONE,
-	WEIR_OBJECT_PIPE
+	WEIR_OBJECT_PIPE,
+	WEIR_OBJECT_QUEUE	/* mem/queue-layout.h; the ring is all its chunks */
 };
 
 /* Where an object of the segment is. A handle is (segment, index), also while there is only one. */

@@ -69,15 +69,15 @@ static int map_all(struct segment *s)
 	return result;
 }
 
-static int identify(struct segment *s, int fd, uint64_t *ret_size)
+int segment_identify(int fd, uint64_t *ret_size, uint64_t *ret_device, uint64_t *ret_inode)
 {
 	struct stat file;
 	int result = sys_stat(fd, &file);
 
 	if (result < 0)
 		return result;
-	s->device = file.st_dev;
-	s->inode = file.st_ino;
+	*ret_device = file.st_dev;
+	*ret_inode = file.st_ino;
 	*ret_size = (uint64_t)file.st_size;
 	return S_ISREG(file.st_mode) && file.st_size > 0 ? 0 : -EINVAL;
 }
@@ -95,7 +95,7 @@ static int create(struct segment *s, uint64_t page)
 	if (result == 0)
 		result = sys_allocate(s->fd, size);
 	if (result == 0)
-		result = identify(s, s->fd, &found);
+		result = segment_identify(s->fd, &found, &s->device, &s->inode);
 	if (result == 0)
 		result = map_all(s);
 	if (result == 0) {
@@ -128,7 +128,7 @@ int segment_create(struct segment *s, uint32_t lanes, uint64_t capacity)
 }
 
 /* Sealed as ours are, and not so that it could not be written. */
-static int check_seals(int fd)
+int segment_check_seals(int fd)
 {
 	int seals = sys_get_seals(fd), wanted = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
@@ -166,23 +166,28 @@ static int check_object(const struct weir_object_entry *o, uint64_t page, uint64
 	return size == o->ring_offset + o->lanes * o->ring_capacity ? 0 : -EBADMSG;
 }
 
+int segment_read_header(int fd, uint64_t size, struct weir_segment_header *ret_header)
+{
+	int result = sys_pread(fd, ret_header, sizeof(*ret_header), 0);
+
+	if (result < 0)
+		return result;
+	if (result != sizeof(*ret_header))
+		return -EINVAL;
+	return check_header(ret_header, (uint64_t)sysconf(_SC_PAGESIZE), size);
+}
+
 int segment_examine(int fd, struct segment *ret_segment)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), size;
 	struct segment s = { .fd = -1 };
 	struct weir_segment_header h;
-	int result = check_seals(fd);
+	int result = segment_check_seals(fd);
 
 	if (result == 0)
-		result = identify(&s, fd, &size);
-	if (result < 0)
-		return result;
-	result = sys_pread(fd, &h, sizeof(h), 0);
-	if (result < 0)
-		return result;
-	if (result != sizeof(h))
-		return -EINVAL;
-	result = check_header(&h, page, size);
+		result = segment_identify(fd, &size, &s.device, &s.inode);
+	if (result == 0)
+		result = segment_read_header(fd, size, &h);
 	if (result == 0)
 		result = check_object(&h.objects[0], page, size);
 	if (result < 0)

@@ -37,6 +37,14 @@ struct segment {
 int segment_create(struct segment *s, uint32_t lanes, uint64_t capacity);
 
 /*
+ * What the memory of all kinds of objects has in common: what @fd is, whether it is sealed as ours
+ * are (-EINVAL), and a header that fits the file: -EPROTO, -EBADMSG as below.
+ */
+int segment_identify(int fd, uint64_t *ret_size, uint64_t *ret_device, uint64_t *ret_inode);
+int segment_check_seals(int fd);
+int segment_read_header(int fd, uint64_t size, struct weir_segment_header *ret_header);
+
+/*
  * What @fd holds, without mapping it: 0 and the geometry in @ret_segment, which has no descriptor;
  * -EINVAL: it is no memfd sealed as ours are; -EPROTO: a segment of another layout, page size or
  * with unknown features; -EBADMSG: damaged.

@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 
-#define WAIT_NS		(6 * NS_PER_US)
 /*
  * Slower streams, in bytes per microsecond, are not worth a trial: about a million messages a
  * second.
@@ -106,11 +105,11 @@ static void judge(struct backlog *b, uint64_t rate, int64_t now)
 	}
 }
 
-static void close_window(struct backlog *b, const struct lane_rx *rx)
+static void close_window(struct backlog *b, uint64_t position)
 {
 	int64_t now = clock_now();
 	int64_t spent = now - b->window_time;
-	uint64_t got = rx->head - b->window_start;
+	uint64_t got = position - b->window_start;
 
 	if (b->trial_pause == 0) {
 		b->trial_pause = PAUSE_MIN;
@@ -118,35 +117,28 @@ static void close_window(struct backlog *b, const struct lane_rx *rx)
 	}
 	if (spent > 0 && b->window_time != 0)
 		judge(b, got * 1000 / (uint64_t)spent, now);
-	b->window_start = rx->head;
+	b->window_start = position;
 	b->window_time = now;
 }
 
-void backlog_restart(struct backlog *b, const struct lane_rx *rx)
+bool backlog_due_slow(struct backlog *b, uint64_t position, bool conversing)
 {
-	b->window_start = rx->head;
-	b->window_time = 0;
+	if (position - b->window_start >= BACKLOG_WINDOW)
+		close_window(b, position);
+	if (conversing || b->mode == BACKLOG_OFF || b->mode == BACKLOG_NEVER ||
+	    position == b->waited_at)
+		return false;
+	b->waited_at = position;
+	return true;
 }
 
-static void wait_for_backlog(const struct lane_rx *rx)
+void backlog_wait(const struct lane_rx *rx)
 {
 	uint64_t enough = lane_capacity(&rx->lane) / 2;
-	int64_t until = clock_now() + WAIT_NS;
+	int64_t until = clock_now() + BACKLOG_WAIT_NS;
 
 	do {
 		for (int i = 0; i < POLL_TURNS; i++)
 			cpu_relax();
 	} while (lane_rx_backlog(rx) < enough && clock_now() < until);
-}
-
-bool backlog_dry_slow(struct backlog *b, const struct lane_rx *rx, bool conversing)
-{
-	if (rx->head - b->window_start >= BACKLOG_WINDOW)
-		close_window(b, rx);
-	if (conversing || b->mode == BACKLOG_OFF || b->mode == BACKLOG_NEVER ||
-	    rx->head == b->waited_at)
-		return false;
-	wait_for_backlog(rx);
-	b->waited_at = rx->head;
-	return true;
 }

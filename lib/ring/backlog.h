@@ -44,23 +44,48 @@ struct backlog {
 	uint64_t trial_rates;	/* with waiting, sum over the windows of the trial */
 };
 
-/* The reader has slept: what it received around that says nothing of the stream's rate. */
-void backlog_restart(struct backlog *b, const struct lane_rx *rx);
+#define BACKLOG_WINDOW	(UINT64_C(32) << 10)
+#define BACKLOG_WAIT_NS	INT64_C(6000)
 
 /*
- * The reader has found nothing: wait if that is good. True if it has waited, so that a look is
- * due.
+ * The reader, at @position in bytes, has slept: what it received around that says nothing of the
+ * stream's rate.
  */
-bool backlog_dry_slow(struct backlog *b, const struct lane_rx *rx, bool conversing);
+static inline void backlog_restart_at(struct backlog *b, uint64_t position)
+{
+	b->window_start = position;
+	b->window_time = 0;
+}
 
-#define BACKLOG_WINDOW	(UINT64_C(32) << 10)
+bool backlog_due_slow(struct backlog *b, uint64_t position, bool conversing);
 
+/*
+ * The reader has found nothing at @position: whether it is good to wait now, for BACKLOG_WAIT_NS at
+ * most.
+ */
+static ALWAYS_INLINE bool backlog_due(struct backlog *b, uint64_t position, bool conversing)
+{
+	if (likely((b->mode == BACKLOG_OFF || position == b->waited_at) &&
+		   position - b->window_start < BACKLOG_WINDOW))
+		return false;
+	return backlog_due_slow(b, position, conversing);
+}
+
+/* For a lane. */
+static inline void backlog_restart(struct backlog *b, const struct lane_rx *rx)
+{
+	backlog_restart_at(b, rx->head);
+}
+
+void backlog_wait(const struct lane_rx *rx);
+
+/* The same, and wait. True if it has waited, so that a look is due. */
 static ALWAYS_INLINE bool backlog_dry(struct backlog *b, const struct lane_rx *rx, bool conversing)
 {
-	if (likely((b->mode == BACKLOG_OFF || rx->head == b->waited_at) &&
-		   rx->head - b->window_start < BACKLOG_WINDOW))
+	if (likely(!backlog_due(b, rx->head, conversing)))
 		return false;
-	return backlog_dry_slow(b, rx, conversing);
+	backlog_wait(rx);
+	return true;
 }
 
 #endif

@@ -31,6 +31,9 @@
 #ifndef PIDFD_GET_PID_NAMESPACE
 #define PIDFD_GET_PID_NAMESPACE _IO(0xff, 5)
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 /* Of the file system that process descriptors are in, from Linux 6.9 on. */
 #define PIDFS_MAGIC 0x50494446
 
@@ -192,6 +195,19 @@ void sys_unmap(void *address, size_t size)
 	MAPS_RELEASE();
 	munmap(address, size);
 	errno = saved;
+}
+
+int sys_populate(void *address, size_t size)
+{
+	int result = raw(SYS_CALL_MADVISE, SYS_madvise, (long)address, (long)size,
+			 MADV_POPULATE_WRITE, 0, 0, 0);
+
+	return result == -EINVAL ? 0 : result;
+}
+
+int sys_give_back(void *address, size_t size)
+{
+	return raw(SYS_CALL_MADVISE, SYS_madvise, (long)address, (long)size, MADV_REMOVE, 0, 0, 0);
 }
 
 int sys_eventfd(void)

@@ -31,6 +31,8 @@ extern "C" {
 
 /** A struct weir_end. */
 #define WEIR_KIND_PIPE_END	UINT32_C(1)
+/** A struct weir_queue. */
+#define WEIR_KIND_QUEUE		UINT32_C(2)
 
 /** Room for any text of weir_export(), with its end. */
 #define WEIR_EXPORT_SIZE	256

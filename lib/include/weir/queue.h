@@ -172,8 +172,8 @@ struct weir_taken {
 	 * gave it back; stays at 127.
 	 */
 	uint32_t times;
-	uint32_t reserved;
-	uint64_t token;		/**< which it is, for weir_queue_release() */
+	uint32_t place;		/**< for weir_queue_release() */
+	uint64_t token;		/**< for weir_queue_release() */
 };
 
 /**

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Seats. A thread finds its own in a cache of its own, or among those of the handle, where it also
+ * takes over those of threads that have ended.
+ */
+#include "obj/queue.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "sys/sys.h"
+#include "wait/live.h"
+
+#define SPIN_NS (25 * NS_PER_US)
+
+_Thread_local struct queue_cache queue_cache __attribute__((tls_model("initial-exec")));
+
+/*
+ * In the queue
+ */
+
+/* The place of PID namespace @space in the queue's list; 0 if there is no room. */
+static uint32_t space_index(struct weir_queue_control *control, uint64_t space)
+{
+	for (uint32_t i = 1; space != 0 && i < SEAT_SPACES; i++) {
+		uint64_t there = 0;
+
+		/* order: SPACE, to queue_mend(): before the name that refers to it */
+		if (cas_seq(&control->spaces[i], &there, space) || there == space)
+			return i;
+	}
+	return 0;
+}
+
+static bool claim(struct weir_queue *q, uint32_t name, struct live_name self, uint64_t *ret_word)
+{
+	struct weir_seat *seat = store_seat(&q->store, name);
+	struct pair was, mine;
+
+	if (!seat)
+		return false;
+	was.low = load_acquire(&seat->name.low);	/* order: SEAT acquire: all was cleaned up */
+	was.high = load_relaxed(&seat->name.high);	/* relaxed: the exchange finds out */
+	if ((was.low & SEAT_STATE) != SEAT_FREE)
+		return false;
+	mine.low = (was.low & ~(SEAT_GENERATION_ONE - 1)) | SEAT_USED |
+		   (uint64_t)space_index(q->store.control, self.space) << SEAT_SPACE_SHIFT;
+	mine.high = self.process;
+	*ret_word = mine.low;
+	return cas_pair(&seat->name, &was, mine);	/* order: SEAT */
+}
+
+/* A name that was free; 0: there is none. */
+static uint32_t claim_any(struct weir_queue *q, uint64_t *ret_word)
+{
+	struct weir_queue_control *control = q->store.control;
+	struct live_name self = live_self();
+	/* relaxed: rises only */
+	uint32_t top = load_relaxed(&control->seat_top);
+
+	for (uint32_t name = 1; name <= top && name < q->store.geometry.seats; name++)
+		if (claim(q, name, self, ret_word))
+			return name;
+	while (top + 1 < q->store.geometry.seats) {
+		/* order: SEAT: those who look at all see it */
+		if (!cas_seq(&control->seat_top, &top, top + 1))
+			continue;
+		if (claim(q, ++top, self, ret_word))
+			return top;
+	}
+	return 0;
+}
+
+static void forget_ledger(struct weir_seat *seat)
+{
+	/* relaxed: LEDGER; what stands there from the one before us was cleaned up */
+	store_relaxed(&seat->sleeping, 0);
+	store_relaxed(&seat->taking, 0);	/* relaxed: as above */
+	store_relaxed(&seat->taking_again, 0);	/* relaxed: as above */
+	store_relaxed(&seat->frame, 0);		/* relaxed: as above */
+	store_relaxed(&seat->filling, 0);	/* relaxed: as above */
+	store_relaxed(&seat->row, 0);		/* relaxed: as above */
+	store_relaxed(&seat->giving, 0);	/* relaxed: as above */
+	store_relaxed(&seat->leases, 0);	/* relaxed: as above */
+	store_relaxed(&seat->many, 0);		/* relaxed: as above */
+	for (uint32_t i = 0; i < SEAT_FRAMES; i++)
+		store_relaxed(&seat->lease_frames[i], 0);	/* relaxed: as above */
+}
+
+/* Dead ones are in the way of the living when there is no room, and now and then. */
+static uint32_t claim_or_mend(struct weir_queue *q, uint64_t *ret_word)
+{
+	uint32_t name = claim_any(q, ret_word);
+
+	if (name == 0 && queue_mend_all(q) > 0)
+		name = claim_any(q, ret_word);
+	return name;
+}
+
+/*
+ * In the handle
+ */
+
+static bool may_spin(void)
+{
+	static int processors;
+
+	/* relaxed: whoever finds 0 counts again and gets the same */
+	if (load_relaxed(&processors) == 0)
+		store_relaxed(&processors, get_nprocs());	/* relaxed: as above */
+	return load_relaxed(&processors) > 1;	/* relaxed: as above */
+}
+
+static enum backlog_mode backlog_mode(const struct weir_queue *q)
+{
+	if (q->store.geometry.flags & WEIR_QUEUE_LATENCY)
+		return BACKLOG_NEVER;
+	return q->store.geometry.flags & WEIR_QUEUE_THROUGHPUT ? BACKLOG_ALWAYS : BACKLOG_OFF;
+}
+
+/* Have a seat in the queue for the seat of the handle. */
+static int open_seat(struct weir_queue *q, struct queue_seat *s)
+{
+	uint32_t thread = s->thread, name;
+	uint64_t word;
+	int result;
+
+	name = claim_or_mend(q, &word);
+	if (name == 0)
+		return -EUSERS;
+	memset(s, 0, sizeof(*s));
+	s->thread = thread;
+	s->queue = q;
+	s->word = word;
+	s->shared = store_seat(&q->store, name);
+	forget_ledger(s->shared);
+	s->tape = (struct tape){ .store = &q->store, .seat = s->shared, .name = name };
+	purse_open(&s->purse);
+	s->backlog.mode = backlog_mode(q);
+	s->may_spin = may_spin();
+	s->spin_ns = SPIN_NS;
+	/* Nothing that it could be: the first call looks at all. */
+	s->notice_seen = UINT64_MAX;
+	/* relaxed: what was given back before is looked for, too */
+	s->again_seen = (uint32_t)(load_relaxed(&q->store.control->notice) >> 32) - 1;
+	result = tape_put_find(&s->tape);
+	if (result == 0)
+		result = tape_get_find(&s->tape);
+	s->name = name;
+	if (result < 0) {
+		queue_leave_seat(s);
+		return result;
+	}
+	return 0;
+}
+
+static bool thread_has_ended(uint32_t thread)
+{
+	return syscall(SYS_tgkill, getpid(), (pid_t)thread, 0) < 0 && errno == ESRCH;
+}
+
+/* Whether @s is now the thread's. One that was somebody's keeps its name. */
+static bool have(struct queue_seat *s, uint32_t me)
+{
+	uint32_t was = load_relaxed(&s->thread);	/* relaxed: the exchange finds out */
+	int saved = errno;
+	bool free = was == 0 || thread_has_ended(was);
+
+	errno = saved;
+	return free && cas_acquire(&s->thread, &was, me);	/* order: THREAD acquire */
+}
+
+static struct queue_seat *block_of(struct weir_queue *q, uint32_t index, bool make)
+{
+	size_t size = QUEUE_BLOCK_SEATS * sizeof(struct queue_seat);
+
+	if (make)
+		return sys_wiped_once(&q->blocks[index], size);
+	return load_acquire(&q->blocks[index]);	/* order: WIPED acquire */
+}
+
+static struct queue_seat *mine(struct weir_queue *q, uint32_t me)
+{
+	for (uint32_t i = 0; i < QUEUE_BLOCKS; i++) {
+		struct queue_seat *block = block_of(q, i, false);
+
+		for (uint32_t k = 0; block && k < QUEUE_BLOCK_SEATS; k++)
+			if (load_relaxed(&block[k].thread) == me)	/* relaxed: ours or not */
+				return &block[k];
+		if (!block)
+			break;
+	}
+	return NULL;
+}
+
+static struct queue_seat *another(struct weir_queue *q, uint32_t me)
+{
+	for (uint32_t i = 0; i < QUEUE_BLOCKS; i++) {
+		struct queue_seat *block = block_of(q, i, true);
+
+		for (uint32_t k = 0; block && k < QUEUE_BLOCK_SEATS; k++)
+			if (have(&block[k], me))
+				return &block[k];
+		if (!block)
+			break;
+	}
+	return NULL;
+}
+
+struct queue_seat *queue_find_seat(struct weir_queue *q, uint32_t name)
+{
+	for (uint32_t i = 0; i < QUEUE_BLOCKS; i++) {
+		struct queue_seat *block = block_of(q, i, false);
+
+		for (uint32_t k = 0; block && k < QUEUE_BLOCK_SEATS; k++)
+			if (load_relaxed(&block[k].name) == name)	/* relaxed: ours or not */
+				return &block[k];
+		if (!block)
+			break;
+	}
+	return NULL;
+}
+
+/* A claim of the thread that had the seat before was never put. */
+static void forget_claim(struct queue_seat *s)
+{
+	if (s->claimed)
+		chunk_row_undo(&s->tape);
+	s->claimed = false;
+}
+
+int queue_sit_slow(struct weir_queue *q, struct queue_seat **ret_seat)
+{
+	uint32_t me = (uint32_t)syscall(SYS_gettid);
+	struct queue_seat *s = mine(q, me);
+	bool old = s;
+	int result = 0;
+
+	if (!s)
+		s = another(q, me);
+	if (!s)
+		return -ENOMEM;
+	if (s->name == 0)
+		result = open_seat(q, s);
+	else if (!old)
+		forget_claim(s);
+	if (result < 0) {
+		store_release(&s->thread, 0);	/* order: THREAD release, to have() */
+		return result;
+	}
+	queue_cache.queue = q->number;
+	queue_cache.seat = s;
+	*ret_seat = s;
+	return 0;
+}
+
+int queue_notice(struct queue_seat *s, bool asleep)
+{
+	struct weir_queue_control *control = queue_control(s);
+	/* order: AGAIN acquire: what was given back is there */
+	uint64_t notice = load_acquire(&control->notice);
+
+	if (load_relaxed(&s->queue->closing))	/* relaxed: stands for itself */
+		return -ESHUTDOWN;
+	if (notice & NOTICE_POISONED)
+		return -EBADMSG;
+	if ((notice & NOTICE_DEEP) && !asleep) {
+		queue_rouse(s->queue);
+		notice &= ~NOTICE_DEEP;
+	}
+	if ((notice & NOTICE_HUNGRY) && chunk_forget(&s->tape, &s->purse))
+		queue_ring(s, QUEUE_WRITER);
+	s->again_now = (uint32_t)(notice >> 32);
+	s->now = notice & NOTICE_NOW;
+	s->ended = notice & NOTICE_ENDED;
+	/* These are looked into with each call. */
+	s->notice_seen = notice & (NOTICE_HUNGRY | NOTICE_DEEP) ? UINT64_MAX : notice;
+	return 0;
+}
+
+void queue_leave_seat(struct queue_seat *s)
+{
+	struct weir_queue *q = s->queue;
+
+	queue_empty_seat(q, s->name, s->word);
+	s->name = 0;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside a queue: a handle, and in it a seat for each thread that uses it.
+ *
+ *	queue.c		making, attaching, closing; the end
+ *	queue-seat.c	which seat a thread has, and getting one
+ *	queue-put.c, queue-get.c, queue-take.c	the calls
+ *	queue-wait.c	sleeping
+ *	queue-mend.c	cleaning up after the dead
+ *	queue-stat.c	the counters
+ *
+ * doc/design/queue.md has the whole story.
+ */
+#ifndef WEIR_OBJ_QUEUE_H
+#define WEIR_OBJ_QUEUE_H
+
+#include "mem/store.h"
+#include "ring/backlog.h"
+#include "ring/chunk.h"
+#include "ring/tape.h"
+#include "wait/bell.h"
+#include "weir/queue.h"
+
+#define QUEUE_CALL_FLAGS	(WEIR_INTR | WEIR_NOSPIN)
+#define QUEUE_OPTION_FLAGS	(WEIR_QUEUE_DROP | WEIR_QUEUE_LATENCY | WEIR_QUEUE_THROUGHPUT)
+
+/* A thread's seat. In memory that a forked child sees zeroed: the child's threads get their own. */
+struct queue_seat {
+	uint32_t thread;	/* whose it is; 0: nobody's */
+	uint32_t name;		/* in the queue; 0: not yet */
+	uint64_t word;		/* of the name, with its generation */
+	struct weir_seat *shared;
+	struct weir_queue *queue;
+	struct tape tape;
+	struct purse purse;
+	struct backlog backlog;
+	uint64_t notice_seen;
+	uint32_t again_seen;	/* requeued, up to which we have looked for such */
+	uint32_t again_now;	/* what it was at the last notice */
+	bool ended;		/* the queue was shut down */
+	bool now;		/* and is to be emptied */
+	bool conversing;	/* has put since it last got: nothing is to wait for a backlog */
+	bool may_spin;
+	int64_t spin_ns;
+	uint64_t head_seen;	/* a position that the readers have reached */
+	/* A claim. */
+	bool claimed;
+	uint8_t *claim_bytes;
+	uint64_t claim_size;
+	uint64_t claim_body;
+	/* How many leases there are in each of shared->lease_frames; by any thread. */
+	uint32_t lease_counts[SEAT_FRAMES];
+	uint32_t leases_many;	/* in other frames */
+};
+
+#define QUEUE_BLOCK_SEATS	16U
+#define QUEUE_BLOCKS		(QUEUE_SEATS_MAX / QUEUE_BLOCK_SEATS)
+
+struct weir_queue {
+	uint32_t kind;		/* WEIR_KIND_QUEUE; first in every object */
+	uint32_t closing;
+	uint64_t number;	/* of all queues that this process and its parents have had */
+	struct store store;
+	void *blocks[QUEUE_BLOCKS];	/* struct queue_seat[QUEUE_BLOCK_SEATS] each */
+};
+
+/* The seat that this thread used last. */
+struct queue_cache {
+	uint64_t queue;
+	struct queue_seat *seat;
+};
+
+extern _Thread_local struct queue_cache queue_cache __attribute__((tls_model("initial-exec")));
+
+/* What a sleeper waits for. */
+enum queue_side {
+	QUEUE_READER,
+	QUEUE_WRITER
+};
+
+struct queue_want {
+	enum queue_side side;
+	uint64_t size;		/* writer: of the message */
+	bool items;		/* writer: an item less, not memory */
+};
+
+/* queue.c */
+int queue_open(struct store *store, struct weir_queue **ret_queue);
+int queue_poison(struct weir_queue *q);
+
+/* queue-seat.c */
+int queue_sit_slow(struct weir_queue *q, struct queue_seat **ret_seat);
+/* The seat of this process's that has this name in the queue, or NULL. */
+struct queue_seat *queue_find_seat(struct weir_queue *q, uint32_t name);
+/* Give up the seat, with all that it has. */
+void queue_leave_seat(struct queue_seat *s);
+/* Look into what has changed: 0; -ESHUTDOWN this handle is being closed; -EBADMSG. */
+int queue_notice(struct queue_seat *s, bool asleep);
+
+/* queue-wait.c */
+/* Wait until there may be what is wanted: 0; -EAGAIN, -ETIMEDOUT, -EINTR, -ESHUTDOWN, ... */
+int queue_wait(struct queue_seat *s, const struct queue_want *want, uint32_t flags,
+	       int64_t deadline);
+/* Wake all who sleep without looking. */
+void queue_rouse(struct weir_queue *q);
+/* A reader, or a writer, may have something to do. */
+void queue_ring(struct queue_seat *s, enum queue_side side);
+
+/* queue-mend.c */
+/* Clean up after seat @name if it is gone; whether it was. */
+bool queue_mend(struct weir_queue *q, uint32_t name);
+/* After all that are; how many. */
+int queue_mend_all(struct weir_queue *q);
+/* Give back what seat @name has, which has @word. */
+void queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word);
+
+/* queue-take.c */
+/* Write down that we are about to take something in the frame of @slot, to keep. */
+int queue_lease_begin(struct queue_seat *s, const struct weir_slot *slot);
+
+/* queue-put.c */
+bool queue_has_room(struct queue_seat *s, const struct queue_want *want);
+
+/* queue-get.c */
+/* A message to take: 1, 0, or an error. Where it is. */
+struct queue_found {
+	struct weir_slot *slot;
+	uint64_t state;
+	uint64_t body;
+	const uint8_t *bytes;
+	uint64_t size;
+	bool again;		/* not at the cursor */
+};
+
+int queue_find(struct queue_seat *s, struct queue_found *ret);
+/* Take what was found: whether nobody was faster. */
+bool queue_take_found(struct queue_seat *s, const struct queue_found *f, uint64_t leased);
+/* Be done with it: its memory, and the sleepers for room. */
+void queue_done_with(struct queue_seat *s, uint64_t body);
+/* Take and drop the oldest; whether there was one. */
+int queue_drop(struct queue_seat *s);
+
+static inline struct weir_queue_control *queue_control(const struct queue_seat *s)
+{
+	return s->tape.store->control;
+}
+
+/* A seat for this thread, inside a call. */
+static ALWAYS_INLINE int queue_sit(struct weir_queue *q, struct queue_seat **ret_seat)
+{
+	struct queue_seat *s = queue_cache.seat;
+	int result;
+
+	if (unlikely(queue_cache.queue != q->number || s->name == 0)) {
+		result = queue_sit_slow(q, &s);
+		if (unlikely(result < 0))
+			return result;
+	}
+	/*
+	 * relaxed: INSIDE: who sleeps without looking has waited until this is seen. LEDGER:
+	 * before anything is taken.
+	 */
+	store_relaxed(&s->shared->inside, 1);
+	*ret_seat = s;
+	/* relaxed: news, which stand for themselves or are looked into */
+	if (unlikely(load_relaxed(&s->tape.store->control->notice) != s->notice_seen)) {
+		result = queue_notice(s, false);
+		if (unlikely(result < 0)) {
+			store_relaxed(&s->shared->inside, 0);	/* relaxed: INSIDE */
+			return result;
+		}
+	}
+	return 0;
+}
+
+static ALWAYS_INLINE void queue_rise(struct queue_seat *s)
+{
+	store_release(&s->shared->inside, 0);	/* order: INSIDE release: all is done */
+}
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bell: a futex word on which any number of threads of any process sleep, for the next thing that
+ * comes. One who brings something wakes one sleeper, and does not wake a second before the first
+ * has looked: that one wakes the next, if there is more.
+ *
+ * A sleeper listens, looks once more, then sleeps. Who brings something stores it, then rings. Both
+ * are sequentially consistent, so either the sleeper sees it or the ringer sees the sleeper.
+ */
+#ifndef WEIR_WAIT_BELL_H
+#define WEIR_WAIT_BELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/atomic.h"
+#include "base/cc.h"
+
+/* The two low bits; the rest counts the changes. */
+#define BELL_QUIET	0U
+#define BELL_ASLEEP	1U	/* somebody may be asleep */
+#define BELL_RUNG	2U	/* one was woken and has not looked yet */
+#define BELL_STATE	3U
+#define BELL_ONE	4U
+
+/* Say that we sleep: what bell_sleep() is to be given. Look once more after this. */
+uint32_t bell_listen(uint32_t *bell);
+/* Sleep until the bell has changed, or @until. 0; -ETIMEDOUT, -EINTR. */
+int bell_sleep(uint32_t *bell, uint32_t listened, int64_t until);
+/* After having slept: another one may be woken now. */
+void bell_heard(uint32_t *bell);
+
+bool bell_ring_slow(uint32_t *bell);
+/* Wake all, and have nobody sleep who has listened before this. */
+void bell_ring_all(uint32_t *bell);
+
+/* What a look at the bell says: whether to ring, and whether one is on its way already. */
+static ALWAYS_INLINE uint32_t bell_state(const uint32_t *bell)
+{
+	/* order: SLEEP, ROOM: after what was brought was stored. */
+	return load_seq(bell) & BELL_STATE;
+}
+
+/* Wake one sleeper, unless nobody sleeps or one is waking up. Whether one was woken. */
+static ALWAYS_INLINE bool bell_ring(uint32_t *bell)
+{
+	return unlikely(bell_state(bell) == BELL_ASLEEP) && bell_ring_slow(bell);
+}
+
+#endif
