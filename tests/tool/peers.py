@@ -5,7 +5,7 @@
 import json
 
 from results import sense, shape
-from tool import FEW, Tap, expect, measure, run
+from tool import FEW, SHORT, Tap, expect, measure, run
 
 PEERS = ("zeromq", "nng", "python-pipe", "python-queue")
 FEWER = ["--repeat", "1", "--messages", "20", "--warmup", "0"]
@@ -34,6 +34,27 @@ def contents(name, tap):
                [p for result in done["results"] for p in sense(result)])
 
 
+def ring(tap):
+    """Records of ConcurrencyKit, with the calls for one and those for many."""
+    asked = ["--mechanism", "ck-ring", "--wait", "adaptive", "--size", "8,64,64K"]
+    done = measure(*asked, "--workload", "rtt,stream,oneway,mpmc", *FEW)
+    tap.result("ck-ring: each workload is sound",
+               [p for result in done["results"] for p in (*shape(result), *sense(result))])
+    tap.result("ck-ring: each ran", [] if len(done["results"]) == 12 else done["skipped"])
+    done = measure(*asked, "--workload", "mpmc", "--producers", "3", "--consumers", "2", *SHORT)
+    tap.result("ck-ring: several on each side",
+               [p for result in done["results"] for p in sense(result)])
+    done = measure("--mechanism", "ck-ring", "--wait", "spin", "--workload", "stream",
+                   "--capacity", "1000", "--force", *FEW)
+    tap.result("ck-ring: one record of a power of two stays empty",
+               [] if [result["capacity_msgs"] for result in done["results"]] == [7]
+               else [str(done["results"])])
+    done = run("run", "--mechanism", "ck-ring", "--wait", "own,spin", "--force", "--size", "61",
+               *FEW)
+    tap.result("ck-ring: what it cannot do is skipped",
+               expect(done, 5, "no call that waits", "powers of two"))
+
+
 def python(tap):
     done = run("run", "--mechanism", "python-pipe", "--wait", "spin", *FEW)
     tap.result("python-pipe: does not pretend to spin",
@@ -51,6 +72,8 @@ def main():
         contents(name, tap)
     if known["python-pipe"]["available"]:
         python(tap)
+    if known["ck-ring"]["available"]:
+        ring(tap)
     tap.finish()
 
 

@@ -15,6 +15,7 @@ extern const struct mech mech_unix_stream;
 extern const struct mech mech_unix_dgram;
 extern const struct mech mech_unix_seqpacket;
 extern const struct mech mech_sem_shm;
+extern const struct mech mech_ck_ring;
 extern const struct mech mech_zeromq;
 extern const struct mech mech_nng;
 extern const struct mech mech_python_pipe;
@@ -33,6 +34,7 @@ const struct mech *const mechs[] = {
 	&mech_unix_dgram,
 	&mech_unix_seqpacket,
 	&mech_sem_shm,
+	&mech_ck_ring,
 	&mech_zeromq,
 	&mech_nng,
 	&mech_python_pipe,
