@@ -112,12 +112,12 @@ _Static_assert(sizeof(struct weir_slot) == sizeof(struct pair), "one compare-and
 
 struct weir_frame {
 	uint64_t word;
-	uint64_t next;		/* place of the segment after this one, with the number of *this* one */
+	uint64_t next;		/* the segment after this one, with the number of *this* one */
 	uint64_t prev;		/* frame behind which it is to hang (owner) */
 	uint64_t unused;
 };
 
-/* A chunk: generation:47 | seat:14 | warm:1 | state:2, from the highest bit on, and a second word. */
+/* A chunk: generation:47 | seat:14 | warm:1 | state:2, from the highest bit on; a second word. */
 
 #define CHUNK_FREE		UINT64_C(0)
 #define CHUNK_FILLING		UINT64_C(1)
@@ -167,7 +167,7 @@ struct weir_seat {
 	uint32_t taking_again;	/* frame + 1 of a message that it is given a second time */
 	uint32_t frame;		/* frame + 1 that it is about to hang in, or to empty */
 	uint32_t filling;	/* chunk + 1 that it fills */
-	uint32_t row;		/* chunk + 1 that it is about to fill, or the first of a row of them */
+	uint32_t row;		/* chunk + 1 that it is about to fill, or the first of a row */
 	uint32_t row_count;
 	uint32_t giving;	/* the same, that it is about to give back */
 	uint32_t giving_count;

@@ -29,7 +29,7 @@ static uint32_t space_index(struct weir_queue_control *control, uint64_t space)
 	for (uint32_t i = 1; space != 0 && i < SEAT_SPACES; i++) {
 		uint64_t there = 0;
 
-		/* order: SPACE, to queue_mend(): before the name that refers to it */
+		/* order: SPACE, to is_gone(): before the name that refers to it */
 		if (cas_seq(&control->spaces[i], &there, space) || there == space)
 			return i;
 	}
@@ -43,7 +43,8 @@ static bool claim(struct weir_queue *q, uint32_t name, struct live_name self, ui
 
 	if (!seat)
 		return false;
-	was.low = load_acquire(&seat->name.low);	/* order: SEAT acquire: all was cleaned up */
+	/* order: SEAT acquire: all was cleaned up */
+	was.low = load_acquire(&seat->name.low);
 	was.high = load_relaxed(&seat->name.high);	/* relaxed: the exchange finds out */
 	if ((was.low & SEAT_STATE) != SEAT_FREE)
 		return false;

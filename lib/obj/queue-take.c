@@ -45,7 +45,8 @@ int queue_lease_begin(struct queue_seat *s, const struct weir_slot *slot)
 	else
 		add_relaxed(&s->leases_many, 1);		/* relaxed: as above */
 	if (place < 0)
-		store_relaxed(&s->shared->many, 1);	/* relaxed: LEDGER, stays until all are released */
+		/* relaxed: LEDGER, stays until all are released */
+		store_relaxed(&s->shared->many, 1);
 	add_relaxed(&s->shared->leases, 1);		/* relaxed: LEDGER */
 	return place;
 }

@@ -68,8 +68,9 @@ void queue_rouse(struct weir_queue *q)
 	bell_ring_all(&control->writer_bell);
 	/* Last: should we die before, it is still to be done. */
 	was = load_relaxed(&control->notice);	/* relaxed: the exchange finds out */
+	/* order: DEEP, to slice(): after the bells */
 	while ((was & NOTICE_DEEP) && !cas_seq(&control->notice, &was, was & ~NOTICE_DEEP))
-		;	/* order: DEEP, above */
+		;
 }
 
 /* Whether there may be what is wanted. */

@@ -182,7 +182,8 @@ int weir_queue_shutdown(struct weir_queue *queue, uint32_t flags)
 
 static struct queue_seat *seat_at(struct weir_queue *q, uint32_t index)
 {
-	struct queue_seat *block = load_acquire(&q->blocks[index / QUEUE_BLOCK_SEATS]);	/* order: WIPED acquire */
+	/* order: WIPED acquire */
+	struct queue_seat *block = load_acquire(&q->blocks[index / QUEUE_BLOCK_SEATS]);
 
 	return block ? &block[index % QUEUE_BLOCK_SEATS] : NULL;
 }

@@ -12,7 +12,8 @@ static struct pair words_of(const struct weir_chunk *c)
 {
 	struct pair words;
 
-	words.low = load_acquire(&c->words.low);	/* order: CHUNK acquire, from who had it before */
+	/* order: CHUNK acquire, from who had it before */
+	words.low = load_acquire(&c->words.low);
 	words.high = load_relaxed(&c->words.high);	/* relaxed: the exchange finds out */
 	return words;
 }
@@ -76,7 +77,8 @@ static void give(struct tape *t, uint32_t chunk, uint64_t word, bool warm)
 		free |= CHUNK_WARM;
 		add_relaxed(&t->store->control->chunks_free, 1);	/* relaxed: a hint */
 	}
-	store_release(&c->words.low, free | CHUNK_FREE);	/* order: CHUNK release, to words_of() */
+	/* order: CHUNK release, to words_of() */
+	store_release(&c->words.low, free | CHUNK_FREE);
 }
 
 static void write_down(struct tape *t, uint32_t chunk, uint32_t count)
@@ -426,7 +428,7 @@ static bool holds(const struct weir_slot *slots, uint64_t number, uint32_t chunk
 
 static bool is_done(struct store *s, uint32_t chunk, uint64_t first, uint64_t last)
 {
-	/* order: LOW acquire, from raise_low(): all older segments were retired. */
+	/* order: LOW acquire, from raise_low(): all older segments were retired */
 	uint64_t low = load_acquire(&s->control->low);
 	uint32_t top = load_relaxed(&s->control->frame_top);	/* relaxed: those above are newer */
 

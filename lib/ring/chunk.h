@@ -20,7 +20,7 @@ struct purse {
 	uint32_t chunk;		/* that is filled, or CHUNK_NONE */
 	uint32_t place;		/* where the next message goes */
 	uint8_t *bytes;		/* of the chunk */
-	uint32_t own[CHUNKS_OWN];	/* those that it has filled before: near, and perhaps free */
+	uint32_t own[CHUNKS_OWN];	/* that it has filled before: near, and perhaps free */
 	uint32_t own_next;
 	uint32_t search;	/* where to look for free ones */
 	uint32_t sweep_at;	/* how many there are when it is time to look for what was left */
@@ -84,7 +84,7 @@ static ALWAYS_INLINE void chunk_used(struct tape *t, struct purse *p, uint64_t b
 		p->place += (BODY_SIZE(body) + 7) & ~UINT32_C(7);
 }
 
-/* Where the message of @body is and how large; false: @body is nothing that an honest seat writes. */
+/* Where the message of @body is and how large; false: no honest seat writes that. */
 static ALWAYS_INLINE bool chunk_find(struct store *s, uint64_t body, const uint8_t **ret_bytes,
 				     uint64_t *ret_size)
 {

@@ -151,12 +151,13 @@ static int hold_used(struct tape *t, uint64_t *ret_word)
 static int hold_new(struct tape *t, uint64_t *ret_word)
 {
 	struct weir_queue_control *control = t->store->control;
-	uint32_t top = load_relaxed(&control->frame_top);	/* relaxed: the exchange finds out */
+	/* relaxed: the exchange finds out */
+	uint32_t top = load_relaxed(&control->frame_top);
 	/* The end of the tape is to have a slot, too. */
 	uint32_t limit = t->store->geometry.frames - !t->closing;
 
 	while (top < limit) {
-		/* order: FRAME: who sees the top sees no more than zeroes there, or what came since */
+		/* order: FRAME: below the top there are zeroes, or what came since */
 		if (!cas_seq(&control->frame_top, &top, top + 1))
 			continue;
 		if (hold(t, top, ret_word))
@@ -166,7 +167,7 @@ static int hold_new(struct tape *t, uint64_t *ret_word)
 	return -ENOENT;
 }
 
-/* Whether there are many more frames than the tape is long: some could be retired, and nobody did. */
+/* Many more frames than the tape is long: some could be retired, and nobody did. */
 static bool some_left_behind(const struct store *s)
 {
 	/* relaxed: hints */
@@ -280,8 +281,8 @@ void tape_mend_frame(struct store *s, uint32_t index, uint32_t name, uint64_t se
 	/* order: SEAT acquire: so it was the dead one's */
 	if (load_acquire(&seat->name.low) != seat_word)
 		return;
-	/* Emptied or made ready half-way, it has slots of all sorts. */
-	cas_seq(&frame->word, &word, number | (word & FRAME_TURN_MASK) | FRAME_FREE);	/* order: FRAME */
+	/* Emptied or made ready half-way, it has slots of all sorts. order: FRAME */
+	cas_seq(&frame->word, &word, number | (word & FRAME_TURN_MASK) | FRAME_FREE);
 }
 
 /*
@@ -322,7 +323,7 @@ static void raise_low(struct store *s, uint64_t number, const struct cursor *nex
 	else
 		low = find_low(s);
 	if ((int64_t)(low - was) > 0)
-		cas_seq(&s->control->low, &was, low);	/* order: LOW, to chunk_is_done() */
+		cas_seq(&s->control->low, &was, low);	/* order: LOW, to is_done() */
 }
 
 static void keep_or_empty(struct tape *t, uint32_t index)
@@ -389,7 +390,8 @@ void tape_sweep(struct tape *t)
 		return;
 	for (uint32_t i = 0; i < top; i++) {
 		struct weir_frame *frame = store_frame(s, i);
-		uint64_t word = frame ? load_relaxed(&frame->word) : 0;	/* relaxed: looked at again */
+		/* relaxed: looked at again */
+		uint64_t word = frame ? load_relaxed(&frame->word) : 0;
 
 		if ((word & FRAME_STATE) == FRAME_LIVE)
 			tape_retire(t, i, PLACE_NUMBER(word));

@@ -81,7 +81,7 @@ static ALWAYS_INLINE int tape_put(struct tape *t, uint64_t what, uint64_t body, 
 			/* relaxed: the exchange finds out */
 			was.high = load_relaxed(&slot->body);
 			prefetch_to_write(slot + TAPE_AHEAD);
-			/* order: PUT, to tape_look(): the message. SLEEP: before the bell. */
+			/* order: PUT, to tape_look(): the message. order: SLEEP: before the bell */
 			if (likely(cas_pair((struct pair *)(void *)slot, &was,
 					    (struct pair){ c->number | what, body }))) {
 				c->slot = slot + 1;
@@ -122,7 +122,7 @@ static ALWAYS_INLINE int tape_look(struct tape *t, uint64_t *ret_state, uint64_t
 		}
 		/*
 		 * order: PUT acquire, from tape_put(): the message.
-		 * SLEEP: after having said that we sleep.
+		 * order: SLEEP: after having said that we sleep.
 		 */
 		state = load_seq(&slot->state);
 		distance = tape_distance(c, state);
@@ -161,7 +161,7 @@ static ALWAYS_INLINE bool tape_take(const struct tape *t, struct weir_slot *slot
 /* Be done with the message in @slot, of segment @number, which is ours. */
 static ALWAYS_INLINE void tape_release(struct weir_slot *slot, uint64_t number)
 {
-	/* order: DONE release, to tape_put(), tape_retire() and chunk_is_done(): we have read it. */
+	/* order: DONE release, to tape_put(), all_done() and holds(): we have read it. */
 	store_release(&slot->state, number | SLOT_FREE);
 }
 

@@ -86,7 +86,7 @@ int sys_map_wiped(size_t size, void **ret_address);
 /* The same, made by whoever needs it first and never freed; NULL where there is no room. */
 void *sys_wiped_once(void **slot, size_t size);
 void sys_unmap(void *address, size_t size);
-/* Have memory for a part of a shared mapping now, where the kernel can do that; a hint before 5.14. */
+/* Have memory for a part of a shared mapping now, where the kernel can; a hint before 5.14. */
 int sys_populate(void *address, size_t size);
 /* Give back the memory of a part of a shared mapping, which is zero then. */
 int sys_give_back(void *address, size_t size);

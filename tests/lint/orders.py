@@ -24,7 +24,9 @@ LIST = "doc/design/memory-order.md"
 LINES_ABOVE = 4
 
 BUILTIN = re.compile(r"\b(__atomic_\w+|__sync_\w+|_Atomic|atomic_thread_fence|stdatomic)\b")
-DEFINE = re.compile(r"^#define (\w+_(?:relaxed|acquire|release|acq_rel|seq))\(", re.MULTILINE)
+SUFFIX = "(?:relaxed|acquire|release|acq_rel|seq)"
+# The exchange of a pair is a function, and sequentially consistent.
+DEFINE = re.compile(rf"^(?:#define|static inline .*) (\w+_{SUFFIX}|cas_pair)\(", re.MULTILINE)
 ORDER = re.compile(r"order: ([A-Z][A-Z0-9_]*)")
 RELAXED = re.compile(r"relaxed: \w")
 COMMENT_LINE = re.compile(r"^\s*(/\*|\*)")

@@ -15,8 +15,8 @@
  *
  * What is promised when processes die, by SIGKILL at any instruction:
  *
- *	put	Returned: the message is delivered, or still queued while anybody has the queue. Died
- *		before it returned: the message is in the queue, whole, or it is not.
+ *	put	Returned: the message is delivered, or still queued while anybody has the queue.
+ *		Died before it returned: the message is in the queue, whole, or it is not.
  *	get	Each message is handed over once. If the getter dies inside, before it has the
  *		message, somebody else gets it.
  *	take	Handed over until it is released. If the taker dies before, it is handed over again,
@@ -165,7 +165,8 @@ WEIR_PUBLIC int weir_queue_abort(struct weir_queue *queue);
 
 /** A message that was taken. */
 struct weir_taken {
-	const void *data;	/**< its bytes, aligned to 8, in the queue's memory; not to be written */
+	/** Its bytes, aligned to 8, in the queue's memory; not to be written. */
+	const void *data;
 	size_t size;		/**< how many */
 	/**
 	 * How often it has been handed over before and not been released, because its taker died or
