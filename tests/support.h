@@ -73,7 +73,7 @@ uint64_t test_seed(void);
  * Time
  */
 
-/* A deadline that only a hang reaches: ten seconds from now, CLOCK_MONOTONIC in nanoseconds. */
+/* A deadline that only a hang reaches: half a minute from now, CLOCK_MONOTONIC in nanoseconds. */
 int64_t soon(void);
 int64_t test_now(void);
 
@@ -128,7 +128,7 @@ void child_continue(struct child *child);
 
 /*
  * Wait until @pid (of a process or a thread) sleeps in a system call, in a call of number @call if
- * that is not negative. False if it does not within ten seconds, or ends.
+ * that is not negative. False if it does not until soon(), or ends.
  */
 bool child_wait_asleep(pid_t pid);
 bool child_wait_asleep_in(pid_t pid, long call);
@@ -149,7 +149,7 @@ struct barrier {
 
 struct barrier *barrier_create(uint32_t parties);
 
-/* Wait for the others; false if they have not come within ten seconds. To be checked. */
+/* Wait for the others; false if they have not come until soon(). To be checked. */
 bool barrier_wait(struct barrier *barrier);
 bool barrier_wait_until(struct barrier *barrier, int64_t deadline);
 

@@ -273,7 +273,6 @@ int main(void)
 	TCase *tcase = tcase_create("pipe-place");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
 	tcase_add_loop_test(tcase, stream_in_place_arrives_whole, 0, 4);
 	tcase_add_test(tcase, release_before_waiting_for_the_descriptor_wakes_the_sender);
 	tcase_add_test(tcase, taken_messages_of_a_killed_process_are_received_again_by_the_next);

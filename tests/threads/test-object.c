@@ -125,7 +125,6 @@ int main(void)
 	Suite *suite = suite_create("object");
 	TCase *tcase = tcase_create("threads");
 
-	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, each_object_arrives_whole_and_once);
 	tcase_add_test(tcase, one_object_is_read_by_many_threads);

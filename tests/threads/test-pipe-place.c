@@ -434,7 +434,6 @@ int main(void)
 	TCase *tcase = tcase_create("pipe-place");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
 	/* First: while there are no threads. */
 	tcase_add_test(tcase, claim_made_before_there_were_threads_is_committed_among_them);
 	tcase_add_test(tcase, claims_of_several_threads_are_whole_and_each_in_order);
