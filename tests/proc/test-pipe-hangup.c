@@ -247,19 +247,27 @@ END_TEST
 struct times {
 	int64_t start;		/* when the peer ended */
 	int64_t end;		/* when the other was told */
+	int64_t starved;	/* for how long those who take part had no processor */
 	uint64_t sent;		/* bytes that were sent between */
 	uint32_t ready;
 };
 
 static struct times *times;
 
+/* In the sleeper; its parent has begun with what it was before. */
+static int told(void)
+{
+	times->end = test_now();
+	times->starved += child_starved(getpid());
+	return 0;
+}
+
 static int receive_until_closed(void *arg)
 {
 	(void)arg;
 	weir_pipe_close(ends[1]);
 	child_check(recv_number(ends[0], soon()) == -EPIPE);
-	times->end = test_now();
-	return 0;
+	return told();
 }
 
 static int send_until_closed(void *arg)
@@ -268,8 +276,7 @@ static int send_until_closed(void *arg)
 	weir_pipe_close(ends[0]);
 	fill_with_numbers(ends[1], 0);
 	child_check(send_number(ends[1], 0, soon()) == -EPIPE);
-	times->end = test_now();
-	return 0;
+	return told();
 }
 
 static int poll_until_closed(void *arg)
@@ -280,8 +287,7 @@ static int poll_until_closed(void *arg)
 	weir_pipe_close(ends[1]);
 	child_check(weir_pipe_poll(ends[0], 0, 0, soon(), &events) == 0);
 	child_check(events == WEIR_HUP);
-	times->end = test_now();
-	return 0;
+	return told();
 }
 
 static int keep_end(void *arg)
@@ -291,11 +297,24 @@ static int keep_end(void *arg)
 	return sleep_long(NULL);
 }
 
+static void begin(const struct child *sleeper)
+{
+	times->starved = -child_starved(sleeper->pid) - child_starved(getpid());
+	times->start = test_now();
+}
+
+/* The sleeper has been joined. */
+static int64_t took_it(void)
+{
+	return times->end - times->start - times->starved - child_starved(getpid());
+}
+
 /* Kill the holder of @victim's end while the other sleeps in @stage. False: that was missed. */
 static bool kill_beside_sleeper(int (*sleeper)(void *arg), int victim, const uint32_t *wait,
 				uint32_t stage)
 {
 	struct child holder = child_start(keep_end, &victim), child;
+	int64_t starved;
 	bool seen;
 
 	ck_assert(child_wait_asleep(holder.pid));
@@ -303,9 +322,10 @@ static bool kill_beside_sleeper(int (*sleeper)(void *arg), int victim, const uin
 	close_end(0);
 	close_end(1);
 	seen = wait_for_stage(child.pid, wait, stage);
-	times->start = test_now();
-	child_kill(&holder);
+	begin(&child);
+	starved = child_kill_starved(&holder);
 	child_join_ok(&child);
+	times->starved += starved;
 	setup();
 	return seen;
 }
@@ -313,18 +333,21 @@ static bool kill_beside_sleeper(int (*sleeper)(void *arg), int victim, const uin
 static void check_notice(int (*sleeper)(void *arg), int victim, uint32_t stage)
 {
 	int64_t took[ROUNDS];
+	int sets = 0;
 
 	times = shared_alloc(sizeof(*times));
-	for (int i = 0, tries = 0; i < ROUNDS; tries++) {
-		const struct weir_side *side = victim ? &lanes[0].reader : &lanes[0].writer;
+	do {
+		for (int i = 0, tries = 0; i < ROUNDS; tries++) {
+			const struct weir_side *side = victim ? &lanes[0].reader : &lanes[0].writer;
 
-		ck_assert_int_lt(tries, 100);
-		if (!kill_beside_sleeper(sleeper, victim, &side->wait, stage))
-			continue;
-		took[i] = times->end - times->start;
-		ck_assert_int_lt(took[i], 2000 * MS);
-		i++;
-	}
+			ck_assert_int_lt(tries, 100);
+			if (!kill_beside_sleeper(sleeper, victim, &side->wait, stage))
+				continue;
+			took[i] = took_it();
+			ck_assert_int_lt(took[i], 2000 * MS);
+			i++;
+		}
+	} while (take_again(took, ROUNDS, 50 * MS, &sets));
 	ck_assert_int_lt(median(took, ROUNDS), 50 * MS);
 }
 
@@ -345,41 +368,54 @@ END_TEST
 START_TEST(sleeping_poll_notices_a_killed_peer_within_50_ms)
 {
 	int64_t took[ROUNDS];
+	int sets = 0;
 
 	times = shared_alloc(sizeof(*times));
-	for (int i = 0; i < ROUNDS; i++) {
-		/* It asks for the hang-up alone, and sleeps as a sender. */
-		ck_assert(kill_beside_sleeper(poll_until_closed, 1, &lanes[1].writer.wait,
-					      WAIT_DEEP));
-		took[i] = times->end - times->start;
-		ck_assert_int_lt(took[i], 2000 * MS);
-	}
+	do {
+		for (int i = 0; i < ROUNDS; i++) {
+			/* It asks for the hang-up alone, and sleeps as a sender. */
+			ck_assert(kill_beside_sleeper(poll_until_closed, 1, &lanes[1].writer.wait,
+						      WAIT_DEEP));
+			took[i] = took_it();
+			ck_assert_int_lt(took[i], 2000 * MS);
+		}
+	} while (take_again(took, ROUNDS, 50 * MS, &sets));
 	ck_assert_int_lt(median(took, ROUNDS), 50 * MS);
 }
 END_TEST
 
-/* Close @victim's end while the other sleeps. */
+/* Close @victim's end while the other sleeps in @stage. False: that was missed. */
+static bool close_beside_sleeper(int (*sleeper)(void *arg), int victim, uint32_t stage)
+{
+	const struct weir_side *side = victim ? &lanes[0].reader : &lanes[0].writer;
+	struct child child = child_start(sleeper, NULL);
+	bool seen;
+
+	close_end(1 - victim);
+	seen = wait_for_stage(child.pid, &side->wait, stage);
+	begin(&child);
+	close_end(victim);
+	child_join_ok(&child);
+	setup();
+	return seen;
+}
+
 static void check_close(int (*sleeper)(void *arg), int victim, uint32_t stage)
 {
 	int64_t took[ROUNDS];
+	int sets = 0;
 
 	times = shared_alloc(sizeof(*times));
-	for (int i = 0, tries = 0; i < ROUNDS; tries++) {
-		const struct weir_side *side = victim ? &lanes[0].reader : &lanes[0].writer;
-		struct child child = child_start(sleeper, NULL);
-		bool seen;
+	do {
+		for (int i = 0, tries = 0; i < ROUNDS; tries++) {
+			bool seen = close_beside_sleeper(sleeper, victim, stage);
 
-		ck_assert_int_lt(tries, 100);
-		close_end(1 - victim);
-		seen = wait_for_stage(child.pid, &side->wait, stage);
-		times->start = test_now();
-		close_end(victim);
-		child_join_ok(&child);
-		took[i] = times->end - times->start;
-		ck_assert_int_lt(took[i], 2000 * MS);
-		i += seen;
-		setup();
-	}
+			ck_assert_int_lt(tries, 100);
+			took[i] = took_it();
+			ck_assert_int_lt(took[i], 2000 * MS);
+			i += seen;
+		}
+	} while (take_again(took, ROUNDS, 15 * MS, &sets));
 	ck_assert_int_lt(median(took, ROUNDS), 15 * MS);
 }
 
@@ -412,8 +448,11 @@ static int receive_for_ever(void *arg)
 		child_check(weir_pipe_recv(ends[0], buffer, sizeof(buffer), 0, soon(), NULL) == 0);
 }
 
-/* Send messages of @size, one every @pause, until it is told that the receiver was killed. */
-static void send_past_a_kill(size_t size, int64_t pause)
+/*
+ * Send messages of @size, one every @pause, until it is told that the receiver was killed: after
+ * @count of them.
+ */
+static void send_past_a_kill(size_t size, int64_t pause, uint64_t count)
 {
 	struct child child = child_start(receive_for_ever, NULL);
 	int64_t deadline = soon(), due = 0, killed = 0;
@@ -430,7 +469,7 @@ static void send_past_a_kill(size_t size, int64_t pause)
 		/* 10 ms may pass, and then 4 KiB. */
 		if (killed && test_now() - killed > 12 * MS)
 			after += size + 8;
-		if (n == 500) {
+		if (n == count) {
 			child_kill(&child);
 			killed = test_now();
 		}
@@ -447,11 +486,11 @@ static void send_past_a_kill(size_t size, int64_t pause)
 START_TEST(sender_that_never_sleeps_notices_a_killed_receiver_in_time)
 {
 	times = shared_alloc(sizeof(*times));
-	send_past_a_kill(64, 0);
-	send_past_a_kill(64, 100 * US);
-	send_past_a_kill(8, 100 * US);
-	send_past_a_kill(0, 300 * US);
-	send_past_a_kill(64, 2 * MS);
+	send_past_a_kill(64, 0, 500);
+	send_past_a_kill(64, 100 * US, 500);
+	send_past_a_kill(8, 100 * US, 500);
+	send_past_a_kill(0, 300 * US, 500);
+	send_past_a_kill(64, 2 * MS, 100);
 }
 END_TEST
 

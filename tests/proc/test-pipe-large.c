@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #define MIB	((size_t)1 << 20)
 #define MOST	(16 * MIB)
@@ -249,10 +250,14 @@ END_TEST
  * Event loops
  */
 
+/* What the sender waits for: to be waited for. */
+static struct barrier *begun;
+
 static int send_huge(void *arg)
 {
 	uint64_t count = *(const uint64_t *)arg;
 
+	child_check(barrier_wait(begun));
 	for (uint64_t n = 0; n < count; n++) {
 		message_fill(out, MOST, n);
 		child_check(weir_pipe_send(ends[0], out, MOST, 0, soon()) == 0);
@@ -271,13 +276,15 @@ START_TEST(event_loop_receives_messages_of_any_size_without_waiting)
 
 	ck_assert_int_eq(pipe_make(ends, 0, 65536), 0);
 	p.fd = weir_pipe_fd(ends[1]);
+	begun = barrier_create(2);
 	child = child_start(send_huge, &count);
 	while (n < count) {
 		int result = weir_pipe_recv(ends[1], in, MOST, 0, 0, &size);
 
 		if (result == -EAGAIN) {
+			if (wakes++ == 0)
+				ck_assert(barrier_wait(begun));
 			ck_assert_int_eq(poll(&p, 1, 10000), 1);
-			wakes++;
 			continue;
 		}
 		ck_assert_int_eq(result, 0);
@@ -350,6 +357,7 @@ static int wait_for_the_rest(enum wait wait)
 
 struct told {
 	int result;
+	int64_t starved;	/* as child_starved() of who was told */
 	int64_t at;
 };
 
@@ -358,9 +366,13 @@ static enum wait how;
 
 static int be_told(void *arg)
 {
+	int64_t at;
+
 	(void)arg;
 	told->result = wait_for_the_rest(how);
-	told->at = test_now();
+	at = test_now();
+	told->starved = child_starved(getpid());
+	store_release(&told->at, at);
 	/* Then the next owner's. */
 	child_check(recv_number(ends[1], soon()) == 5);
 	child_check(recv_number(ends[1], soon()) == 6);
@@ -373,9 +385,9 @@ START_TEST(sender_killed_half_way_is_told_though_others_have_its_end)
 
 	how = (enum wait)_i;
 	told = shared_alloc(sizeof(*told));
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < 3 || (round < 10 && best >= 50 * MS); round++) {
 		struct child sender, receiver;
-		int64_t killed;
+		int64_t killed, starved, took;
 
 		ck_assert_int_eq(pipe_make(ends, 0, 65536), 0);
 		sender = half_way();
@@ -383,13 +395,15 @@ START_TEST(sender_killed_half_way_is_told_though_others_have_its_end)
 		receiver = child_start(be_told, NULL);
 		/* It has what there is, and waits for the rest. */
 		ck_assert(how == NONE || child_wait_asleep(receiver.pid));
+		starved = -child_starved(receiver.pid) - child_starved(getpid());
 		killed = test_now();
-		child_kill(&sender);
+		starved += child_kill_starved(&sender);
 		while (!load_acquire(&told->at))
 			nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
 		ck_assert_int_eq(told->result, -EOWNERDEAD);
-		if (told->at - killed < best)
-			best = told->at - killed;
+		starved += told->starved + child_starved(getpid());
+		took = told->at - killed - starved;
+		best = took < best ? took : best;
 		told->at = 0;
 		/* This process has the end, too, and goes on with it. */
 		ck_assert_int_eq(send_number(ends[0], 5, soon()), 0);
@@ -492,7 +506,6 @@ int main(void)
 	TCase *deaths = tcase_create("deaths");
 
 	tcase_add_checked_fixture(streams_case, setup, teardown);
-	tcase_set_timeout(streams_case, 60);
 	tcase_add_loop_test(streams_case, stream_arrives_whole, 0,
 			    sizeof(streams) / sizeof(streams[0]));
 	tcase_add_test(streams_case, one_direction_after_the_other);
@@ -500,7 +513,6 @@ int main(void)
 	suite_add_tcase(suite, streams_case);
 
 	tcase_add_checked_fixture(deaths, setup, teardown);
-	tcase_set_timeout(deaths, 60);
 	tcase_add_loop_test(deaths, sender_killed_half_way_is_told_though_others_have_its_end, LONG,
 			    POLL + 1);
 	tcase_add_test(deaths, sender_killed_half_way_and_nobody_left_is_eownerdead_then_epipe);

@@ -38,6 +38,7 @@ static void renew(void)
 struct report {
 	int64_t result;		/* of the first call */
 	int64_t at;
+	int64_t starved;	/* as child_starved() of the process */
 	int64_t next;		/* of the same call, once more without time */
 	uint32_t flags;		/* of the call */
 	uint32_t events;
@@ -113,6 +114,7 @@ static int sleep_in_call(void *arg)
 	errno = 4711;
 	result = call(kind, soon());
 	report->at = test_now();
+	report->starved = child_starved(getpid());
 	child_check(errno == 4711);
 	store_release(&report->result, result);
 	report->next = call(kind, 0);
@@ -213,23 +215,34 @@ static int64_t expected_result(enum kind kind)
 	}
 }
 
+/* How long it took the sleeper to know. */
+static int64_t wake_up(enum kind kind, uint32_t stage)
+{
+	uint64_t sent;
+	struct child child = start_sleeper(kind, stage, 0, &sent);
+	int64_t starved = -child_starved(child.pid) - child_starved(getpid());
+	int64_t start = test_now();
+
+	give(kind, sent);
+	child_join_ok(&child);
+	ck_assert_int_eq(report->result, expected_result(kind));
+	renew();
+	starved += report->starved + child_starved(getpid());
+	return report->at - start - starved;
+}
+
 static void check_woken(enum kind kind, uint32_t stage)
 {
 	int64_t took[ROUNDS];
+	int sets = 0;
 
-	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t sent;
-		struct child child = start_sleeper(kind, stage, 0, &sent);
-		int64_t start = test_now();
-
-		give(kind, sent);
-		child_join_ok(&child);
-		ck_assert_int_eq(report->result, expected_result(kind));
-		took[i] = report->at - start;
-		ck_assert_msg(took[i] < 2000 * MS, "call %d, stage %u: %ld ns", (int)kind, stage,
-			      (long)took[i]);
-		renew();
-	}
+	do {
+		for (int i = 0; i < ROUNDS; i++) {
+			took[i] = wake_up(kind, stage);
+			ck_assert_msg(took[i] < 2000 * MS, "call %d, stage %u: %ld ns", (int)kind,
+				      stage, (long)took[i]);
+		}
+	} while (take_again(took, ROUNDS, 15 * MS, &sets));
 	ck_assert_msg(median(took, ROUNDS) < 15 * MS, "call %d, stage %u: %ld ns", (int)kind, stage,
 		      (long)median(took, ROUNDS));
 }
@@ -404,8 +417,11 @@ END_TEST
  * Shutdown
  */
 
+static int64_t *shut_at;
+
 static int shut_down(void *arg)
 {
+	*shut_at = test_now();
 	child_check(weir_pipe_shutdown(*(struct weir_end **)arg) == 0);
 	return 0;
 }
@@ -435,28 +451,40 @@ static void check_shut(enum kind kind, int64_t result)
 /* By a process that owns nothing, on either end. */
 static int shut_by;
 
+/* How long it took a sleeper to be told. */
+static int64_t shut_down_beside(enum kind kind, uint32_t stage)
+{
+	uint64_t sent;
+	struct child child = start_sleeper(kind, stage, 0, &sent), other;
+	int64_t starved = -child_starved(child.pid), start;
+
+	shut_at = shared_alloc(sizeof(*shut_at));
+	other = child_start(shut_down, &ends[shut_by]);
+	child_join_ok(&other);
+	child_join_ok(&child);
+	start = *shut_at;
+	check_shut(kind, report->result);
+	check_shut(kind, report->next);
+	/* What was there is still received. */
+	for (uint64_t n = 0; n < sent; n++)
+		ck_assert_int_eq(recv_number(ends[0], 0), (int64_t)n);
+	ck_assert_int_eq(recv_number(ends[0], 0), -ESHUTDOWN);
+	renew();
+	starved += report->starved;
+	return report->at - start - starved;
+}
+
 static void check_shutdown(enum kind kind, uint32_t stage)
 {
 	int64_t took[3];
+	int sets = 0;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(took); i++) {
-		uint64_t sent;
-		struct child child = start_sleeper(kind, stage, 0, &sent);
-		struct child other = child_start(shut_down, &ends[shut_by]);
-		int64_t start = test_now();
-
-		child_join_ok(&other);
-		child_join_ok(&child);
-		check_shut(kind, report->result);
-		check_shut(kind, report->next);
-		took[i] = report->at - start;
-		ck_assert_int_lt(took[i], 2000 * MS);
-		/* What was there is still received. */
-		for (uint64_t n = 0; n < sent; n++)
-			ck_assert_int_eq(recv_number(ends[0], 0), (int64_t)n);
-		ck_assert_int_eq(recv_number(ends[0], 0), -ESHUTDOWN);
-		renew();
-	}
+	do {
+		for (size_t i = 0; i < ARRAY_LENGTH(took); i++) {
+			took[i] = shut_down_beside(kind, stage);
+			ck_assert_int_lt(took[i], 2000 * MS);
+		}
+	} while (take_again(took, ARRAY_LENGTH(took), 50 * MS, &sets));
 	ck_assert_int_lt(median(took, ARRAY_LENGTH(took)), 50 * MS);
 }
 
@@ -537,6 +565,7 @@ END_TEST
 
 struct sent_at {
 	int64_t at;
+	int64_t starved;	/* of the receiver, before */
 	uint64_t number;
 };
 
@@ -550,6 +579,7 @@ static int send_now_and_then(void *arg)
 
 		for (int64_t until = test_now() + pause; test_now() < until;)
 			;
+		m.starved = child_starved(getppid());
 		m.at = test_now();
 		child_check(weir_pipe_send(ends[1], &m, sizeof(m), 0, soon()) == 0);
 	}
@@ -559,20 +589,24 @@ static int send_now_and_then(void *arg)
 START_TEST(messages_sent_while_the_receiver_lies_down_wake_it)
 {
 	static int64_t took[3000 / LESS];
-	struct child child = child_start(send_now_and_then, NULL);
+	int sets = 0;
 
-	for (uint64_t n = 0; n < ARRAY_LENGTH(took); n++) {
-		struct sent_at m = { 0 };
+	do {
+		struct child child = child_start(send_now_and_then, NULL);
 
-		ck_assert_int_eq(weir_pipe_recv(ends[0], &m, sizeof(m), n % 2 ? WEIR_NOSPIN : 0,
-						soon(), NULL),
-				 0);
-		took[n] = test_now() - m.at;
-		ck_assert_uint_eq(m.number, n);
-		ck_assert_int_lt(took[n], 1500 * MS);
-	}
+		for (uint64_t n = 0; n < ARRAY_LENGTH(took); n++) {
+			struct sent_at m = { 0 };
+
+			ck_assert_int_eq(weir_pipe_recv(ends[0], &m, sizeof(m),
+							n % 2 ? WEIR_NOSPIN : 0, soon(), NULL),
+					 0);
+			took[n] = test_now() - m.at - (child_starved(getpid()) - m.starved);
+			ck_assert_uint_eq(m.number, n);
+			ck_assert_int_lt(took[n], 1500 * MS);
+		}
+		child_join_ok(&child);
+	} while (take_again(took, ARRAY_LENGTH(took), 5 * MS, &sets));
 	ck_assert_int_lt(median(took, ARRAY_LENGTH(took)), 5 * MS);
-	child_join_ok(&child);
 }
 END_TEST
 

@@ -23,14 +23,18 @@ START_TEST(deadline_passes_not_early_and_not_much_late)
 
 	ck_assert_int_eq(wait_until(1), -ETIMEDOUT);
 	for (size_t k = 0; k < ARRAY_LENGTH(after); k++) {
-		for (size_t i = 0; i < ARRAY_LENGTH(late); i++) {
-			int64_t deadline = test_now() + after[k];
+		int sets = 0;
 
-			ck_assert_int_eq(wait_until(deadline), -ETIMEDOUT);
-			late[i] = test_now() - deadline;
-			ck_assert_int_ge(late[i], 0);
-			ck_assert_int_lt(late[i], 2000 * MS);
-		}
+		do {
+			for (size_t i = 0; i < ARRAY_LENGTH(late); i++) {
+				int64_t deadline = test_now() + after[k];
+
+				ck_assert_int_eq(wait_until(deadline), -ETIMEDOUT);
+				late[i] = test_now() - deadline;
+				ck_assert_int_ge(late[i], 0);
+				ck_assert_int_lt(late[i], 2000 * MS);
+			}
+		} while (take_again(late, ARRAY_LENGTH(late), 50 * MS, &sets));
 		ck_assert_int_lt(median(late, ARRAY_LENGTH(late)), 50 * MS);
 	}
 }
@@ -67,22 +71,29 @@ END_TEST
  * Waking
  */
 
+static int64_t time_of_notify(uint32_t stage)
+{
+	struct waiter w = { 0 };
+	int64_t start;
+
+	put_to_sleep(&w, stage);
+	start = test_now();
+	store_seq(&it, 1);
+	park_notify(&waker, true);
+	ck_assert_int_eq(join(&w), 0);
+	return test_now() - start;
+}
+
 START_TEST(notify_wakes_in_both_stages)
 {
 	for (size_t s = 0; s < ARRAY_LENGTH(stages); s++) {
 		int64_t times[5];
+		int sets = 0;
 
-		for (size_t i = 0; i < ARRAY_LENGTH(times); i++) {
-			struct waiter w = { 0 };
-			int64_t start;
-
-			put_to_sleep(&w, stages[s]);
-			start = test_now();
-			store_seq(&it, 1);
-			park_notify(&waker, true);
-			ck_assert_int_eq(join(&w), 0);
-			times[i] = test_now() - start;
-		}
+		do {
+			for (size_t i = 0; i < ARRAY_LENGTH(times); i++)
+				times[i] = time_of_notify(stages[s]);
+		} while (take_again(times, ARRAY_LENGTH(times), 50 * MS, &sets));
 		ck_assert_int_lt(median(times, ARRAY_LENGTH(times)), 50 * MS);
 	}
 }
@@ -169,22 +180,27 @@ static bool may_be_missed(void *arg)
 static int64_t time_of_missed_wake(bool (*lie_down)(void *arg))
 {
 	struct park_for what = { .look = comes_unannounced, .lie_down = lie_down, .turn = &turn };
-	int64_t start = test_now();
+	int64_t starved = -child_starved(getpid()), start = test_now();
 
 	visible_at = 0;
 	ck_assert_int_eq(park_wait(&sleeper, &what, WEIR_NOSPIN, WEIR_FOREVER), 0);
-	return test_now() - start;
+	return test_now() - start - (starved + child_starved(getpid()));
 }
 
 START_TEST(missed_wake_is_made_up_for_after_a_short_slice)
 {
 	int64_t times[9];
+	int sets = 0;
 
-	for (size_t i = 0; i < ARRAY_LENGTH(times); i++)
-		times[i] = time_of_missed_wake(may_be_missed);
+	do {
+		for (size_t i = 0; i < ARRAY_LENGTH(times); i++)
+			times[i] = time_of_missed_wake(may_be_missed);
+	} while (take_again(times, ARRAY_LENGTH(times), 10 * MS, &sets));
 	ck_assert_int_lt(median(times, ARRAY_LENGTH(times)), 10 * MS);
 	/* One who relies on fences sleeps on; this shows that the first slice it was. */
-	ck_assert_int_ge(time_of_missed_wake(NULL), PARK_SHALLOW_NS / 2);
+	for (size_t i = 0; i < ARRAY_LENGTH(times); i++)
+		times[i] = time_of_missed_wake(NULL);
+	ck_assert_int_ge(median(times, ARRAY_LENGTH(times)), PARK_SHALLOW_NS / 2);
 }
 END_TEST
 

@@ -281,15 +281,18 @@ static void check_lateness(int (*call)(uint32_t flags, int64_t deadline), uint32
 
 	for (size_t k = 0; k < ARRAY_LENGTH(after); k++) {
 		int64_t late[5];
+		int sets = 0;
 
-		for (size_t i = 0; i < ARRAY_LENGTH(late); i++) {
-			int64_t deadline = test_now() + after[k];
+		do {
+			for (size_t i = 0; i < ARRAY_LENGTH(late); i++) {
+				int64_t deadline = test_now() + after[k];
 
-			ck_assert_int_eq(call(flags, deadline), -ETIMEDOUT);
-			late[i] = test_now() - deadline;
-			ck_assert_int_ge(late[i], 0);
-			ck_assert_int_lt(late[i], 2000 * MS);
-		}
+				ck_assert_int_eq(call(flags, deadline), -ETIMEDOUT);
+				late[i] = test_now() - deadline;
+				ck_assert_int_ge(late[i], 0);
+				ck_assert_int_lt(late[i], 2000 * MS);
+			}
+		} while (take_again(late, ARRAY_LENGTH(late), 50 * MS, &sets));
 		ck_assert_int_lt(median(late, ARRAY_LENGTH(late)), 50 * MS);
 	}
 }

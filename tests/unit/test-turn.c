@@ -170,20 +170,23 @@ END_TEST
 START_TEST(deadline_passes_not_early_and_not_much_late)
 {
 	int64_t late[5];
+	int sets = 0;
 	bool locked;
 
 	become_threaded();
 	ck_assert_int_eq(turn_take(&turn, 0, 0, &locked), 0);
 	ck_assert_int_eq(take_in_thread(1), -ETIMEDOUT);
 	ck_assert_int_eq(take_in_thread(test_now() - 1), -ETIMEDOUT);
-	for (size_t i = 0; i < ARRAY_LENGTH(late); i++) {
-		int64_t deadline = test_now() + 10 * MS;
+	do {
+		for (size_t i = 0; i < ARRAY_LENGTH(late); i++) {
+			int64_t deadline = test_now() + 10 * MS;
 
-		ck_assert_int_eq(take_in_thread(deadline), -ETIMEDOUT);
-		late[i] = test_now() - deadline;
-		ck_assert_int_ge(late[i], 0);
-		ck_assert_int_lt(late[i], 2000 * MS);
-	}
+			ck_assert_int_eq(take_in_thread(deadline), -ETIMEDOUT);
+			late[i] = test_now() - deadline;
+			ck_assert_int_ge(late[i], 0);
+			ck_assert_int_lt(late[i], 2000 * MS);
+		}
+	} while (take_again(late, ARRAY_LENGTH(late), 50 * MS, &sets));
 	ck_assert_int_lt(median(late, ARRAY_LENGTH(late)), 50 * MS);
 	turn_give(&turn, locked);
 	ck_assert_uint_eq(turn.queued, 0);
