@@ -172,7 +172,7 @@ static void loop_check(const struct loop *l)
 	watch_close(&l->watch);
 }
 
-/* Nothing is there: one more wake-up, and then none. */
+/* Nothing is there, and nobody is about to wake: one more wake-up, and then none. */
 static void expect_dry(struct loop *l)
 {
 	if (l->kind->wait(&l->watch, 0))
@@ -265,6 +265,8 @@ START_TEST(each_answer_wakes_anew)
 		ck_assert_int_eq(send_number(ends[0], i, soon()), 0);
 		ck_assert_int_eq(run(&l, i + 1), 0);
 	}
+	/* Its last call has told us of the message, too, when it waits for the next. */
+	ck_assert(child_wait_asleep(child.pid));
 	expect_dry(&l);
 	loop_check(&l);
 	/* Ours of the child's end is a copy that would keep it open for the child. */
@@ -492,6 +494,7 @@ static int send_few(void *arg)
 struct heir {
 	int kind;
 	uint64_t first;
+	struct barrier *sent;		/* the sender has ended */
 };
 
 static int loop_in_child(void *arg)
@@ -506,6 +509,7 @@ static int loop_in_child(void *arg)
 
 	child_check(run(&l, heir->first + FEW) == 0);
 	child_check(!l.out_of_order && l.for_nothing_most <= 1);
+	child_check(barrier_wait(heir->sent));
 	/* Dry: it is told once more at most. */
 	if (l.kind->wait(&l.watch, 0))
 		child_check(drain(&l) == -EAGAIN);
@@ -515,7 +519,7 @@ static int loop_in_child(void *arg)
 
 START_TEST(descriptor_is_used_by_a_forked_child_and_then_by_its_parent)
 {
-	struct heir heir = { _i, FEW };
+	struct heir heir = { _i, FEW, barrier_create(2) };
 	uint64_t firsts[3] = { 0, FEW, 2 * FEW };
 	struct loop l = loop_ours(_i);
 	struct child sender = child_start(send_few, &firsts[0]), child;
@@ -526,6 +530,7 @@ START_TEST(descriptor_is_used_by_a_forked_child_and_then_by_its_parent)
 	child = child_start(loop_in_child, &heir);
 	sender = child_start(send_few, &firsts[1]);
 	child_join_ok(&sender);
+	ck_assert(barrier_wait(heir.sent));
 	child_join_ok(&child);
 	/* What the child was told of, we were too, and find nothing. */
 	l.received = 2 * FEW;

@@ -220,12 +220,11 @@ END_TEST
 static int exchange(struct weir_end *end)
 {
 	uint64_t sent = 0, received = 0;
-	int64_t deadline = soon();
 
 	while (sent < EACH_WAY || received < EACH_WAY) {
 		uint32_t events = sent < EACH_WAY ? WEIR_IN | WEIR_OUT : WEIR_IN;
 
-		if (weir_pipe_poll(end, events, 0, deadline, &events) != 0)
+		if (weir_pipe_poll(end, events, 0, soon(), &events) != 0)
 			return __LINE__;
 		while (sent < EACH_WAY && send_number(end, sent, 0) == 0)
 			sent++;
@@ -339,6 +338,8 @@ START_TEST(descriptor_is_readable_exactly_while_a_message_is_there)
 
 	ck_assert_int_eq(pipe_make(ends, 0, 4096), 0);
 	p.fd = weir_pipe_fd(ends[0]);
+	/* From here on it is readable for a message, and not because it was asked for. */
+	ck_assert_int_eq(recv_number(ends[0], 0), -EAGAIN);
 	child = child_start(send_when_told, NULL);
 	for (uint64_t n = 0; n < EVENTS / 3; n++) {
 		int64_t got;
