@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/atomic.h"
 #include "base/cc.h"
 #include "base/clock.h"
 #include "sys/net.h"
@@ -492,21 +493,33 @@ static int is_interrupted(void *arg)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 	struct pollfd none = { .fd = -1 };
-	uint32_t word = 0;
+	uint32_t word = 0, *stage = arg;
 
-	(void)arg;
 	child_check(sigaction(SIGUSR1, &action, NULL) == 0);
+	store_release(stage, 1);
 	child_check(sys_futex_wait(&word, 0, soon()) == -EINTR);
+	store_release(stage, 2);
 	child_check(sys_poll(&none, 1, soon()) == -EINTR);
 	return 0;
 }
 
+static void wait_for_stage(const uint32_t *word, uint32_t stage)
+{
+	int64_t deadline = soon();
+
+	while (load_acquire(word) < stage)
+		ck_assert(test_now() < deadline);
+}
+
 START_TEST(signal_interrupts_both_ways_of_waiting)
 {
-	struct child child = child_start(is_interrupted, NULL);
+	uint32_t *stage = shared_alloc(sizeof(*stage));
+	struct child child = child_start(is_interrupted, stage);
 
+	wait_for_stage(stage, 1);
 	ck_assert(child_wait_asleep_in(child.pid, SYS_futex));
 	kill(child.pid, SIGUSR1);
+	wait_for_stage(stage, 2);
 	ck_assert(child_wait_asleep_in(child.pid, SYS_ppoll));
 	kill(child.pid, SIGUSR1);
 	child_join_ok(&child);
