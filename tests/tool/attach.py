@@ -8,6 +8,8 @@ from tool import Tap, expect, measure, run
 # Those that a process can get that knows nothing of them.
 PASSED = {"weir-pipe", "pipe", "fifo", "posix-mq", "sysv-mq", "unix-stream", "unix-dgram",
           "unix-seqpacket"}
+# Those that a process can make.
+MADE = PASSED | {"sem-shm", "weir-queue"}
 PHASES = ("make_ns", "connect_ns", "pass_ns", "drop_ns")
 WEIGHTS = {"memory_empty_bytes", "memory_full_bytes", "descriptors"}
 
@@ -27,10 +29,10 @@ def phases(result):
 
 def main():
     tap = Tap()
-    done = measure("--workload", "attach", "--mechanism", ",".join(sorted(PASSED | {"sem-shm"})),
+    done = measure("--workload", "attach", "--mechanism", ",".join(sorted(MADE)),
                    "--repeat", "1", "--messages", "10")
     there = {result["mechanism"]: result["attach"] for result in done["results"]}
-    tap.result("each mechanism with objects of its own", (PASSED | {"sem-shm"}) - set(there))
+    tap.result("each mechanism with objects of its own", MADE - set(there))
     tap.result("every message is sound",
                [p for result in done["results"] for p in (*shape(result), *sense(result))])
     tap.result("each phase has times", [p for result in done["results"] for p in phases(result)])

@@ -8,7 +8,8 @@ from results import name_of, sense, shape
 from tool import FEW, SHORT, Tap, expect, measure, run
 
 # Those that have it without anything installed.
-MANY = {"pipe", "fifo", "posix-mq", "sysv-mq", "unix-dgram", "unix-seqpacket", "sem-shm"}
+MANY = {"weir-queue", "weir-queue-zc", "pipe", "fifo", "posix-mq", "sysv-mq", "unix-dgram", "unix-seqpacket",
+        "sem-shm"}
 
 
 def sides(producers, consumers):
@@ -40,6 +41,21 @@ def waits(tap):
     tap.result("spinning with too few CPUs is refused", expect(done, 5, "--force"))
 
 
+def queues(tap):
+    asked = ["--mechanism", "weir-queue", "--wait", "own,block,adaptive", "--size", "61"]
+    done = measure(*asked, "--batch", "7,32", *sides(3, 3), *FEW)
+    tap.result("batches, with end markers in them",
+               [p for result in done["results"] for p in sense(result)])
+    tap.result("batches of each wait", [] if len(done["results"]) == 6 else done["skipped"])
+    done = measure("--mechanism", "weir-queue,weir-queue-zc", "--capacity", "1000", *sides(2, 2),
+                   *FEW)
+    tap.result("a limit of messages",
+               [p for result in done["results"] for p in sense(result)] +
+               [f"{name_of(result)}: {result['capacity_msgs']} messages, "
+                f"{result['capacity_bytes']} bytes" for result in done["results"]
+                if result["capacity_msgs"] != 15 or result["capacity_bytes"] != 960])
+
+
 def refused(tap):
     done = run("run", "--mechanism", "pipe,sem-shm", "--size", "64,5000", *sides(2, 2), *FEW)
     tap.result("a pipe keeps no message whole that is larger than PIPE_BUF",
@@ -56,6 +72,7 @@ def main():
     tap = Tap()
     counts(tap)
     waits(tap)
+    queues(tap)
     refused(tap)
     done = run("run", "--mechanism", "pipe", *sides(3, 2), *SHORT)
     tap.result("the table has the numbers", expect(done, 0, "mpmc 3 to 2"))

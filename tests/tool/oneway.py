@@ -8,8 +8,8 @@ from tool import SHORT, Tap, measure
 
 def oneway(tap):
     for arrivals in ("fixed", "poisson"):
-        done = measure("--mechanism", "pipe,weir-pipe,weir-pipe-zc", "--workload", "oneway", "--rate", "20K",
-                       "--arrivals", arrivals, *SHORT)
+        done = measure("--mechanism", "pipe,weir-pipe,weir-pipe-zc,weir-queue,weir-queue-zc",
+                       "--workload", "oneway", "--rate", "20K", "--arrivals", arrivals, *SHORT)
         problems = [p for result in done["results"] for p in sense(result)]
         for result in done["results"]:
             rate = result["msgs_per_s"]["median"]

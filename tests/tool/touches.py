@@ -7,8 +7,8 @@ from tool import FEW, SHORT, Tap, measure
 
 
 def touches(tap):
-    done = measure("--mechanism", "weir-pipe,weir-pipe-zc,pipe", "--workload", "stream,rtt", "--size",
-                   "61,4K", "--touch", "full,wide,line,none", *FEW)
+    done = measure("--mechanism", "weir-pipe,weir-pipe-zc,weir-queue,weir-queue-zc,pipe", "--workload",
+                   "stream,rtt", "--size", "61,4K", "--touch", "full,wide,line,none", *FEW)
     tap.result("each touch keeps every message whole",
                [p for result in done["results"] for p in sense(result)])
 

@@ -7,6 +7,8 @@
 
 extern const struct mech mech_weir_pipe;
 extern const struct mech mech_weir_pipe_zc;
+extern const struct mech mech_weir_queue;
+extern const struct mech mech_weir_queue_zc;
 extern const struct mech mech_pipe;
 extern const struct mech mech_fifo;
 extern const struct mech mech_posix_mq;
@@ -26,6 +28,8 @@ extern const struct mech mech_selftest_zc;
 const struct mech *const mechs[] = {
 	&mech_weir_pipe,
 	&mech_weir_pipe_zc,
+	&mech_weir_queue,
+	&mech_weir_queue_zc,
 	&mech_pipe,
 	&mech_fifo,
 	&mech_posix_mq,

@@ -79,6 +79,7 @@ struct link {
 	struct leftovers *leftovers;
 	int socket[2];			/* attach: of worker 0 and 1 */
 	uint64_t capacity_bytes;	/* set by create(): of a direction; 0: no limit */
+	uint64_t capacity_msgs;		/* set by create(), if that is a setting; 0: try_send() */
 	uint64_t memory_bytes;		/* set by create(): what one object takes */
 	uint64_t token;			/* of the mechanism: a number that no other object has */
 	pid_t helper[WORKERS_MAX];	/* does the work of a worker; 0: itself */
@@ -151,7 +152,7 @@ struct mech {
 	int (*open)(struct link *link, int side);
 
 	/* Send one message on side 0 without waiting: 0, -EAGAIN when full, other errors. Used to
-	 * count how many messages fit. NULL: nobody can tell. */
+	 * count how many messages fit. NULL: nobody can tell, or create() does. */
 	int (*try_send)(struct link *link, const void *message);
 
 	/* Close this process's hold on a side. NULL: close the descriptors in and out. */

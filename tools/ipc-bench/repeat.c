@@ -129,6 +129,10 @@ static int make(const struct mech *mech, struct link *link)
 		return r;
 	control->capacity_bytes = link->capacity_bytes;
 	control->memory_bytes = link->memory_bytes;
+	if (link->capacity_msgs) {
+		control->capacity_msgs = link->capacity_msgs;
+		control->capacity_known = true;
+	}
 	if (records_create(&control->task) < 0)
 		return mech_fail(control->why, "records", ENOMEM);
 	if (control->task.workload != WORKLOAD_ATTACH)

@@ -1,48 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "weir-ends.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 
+#include "weir-files.h"
 #include "weir/handle.h"
 #include "weir/pipe.h"
-
-#define FILES_MAX 64
-
-/* Whether a file is among the @count in @seen; adds it. */
-static bool known(ino_t seen[FILES_MAX], size_t *count, ino_t file)
-{
-	for (size_t i = 0; i < *count; i++)
-		if (seen[i] == file)
-			return true;
-	if (*count < FILES_MAX)
-		seen[(*count)++] = file;
-	return false;
-}
-
-/*
- * Memory behind the descriptors of this process that are memory files, each file once: all of it,
- * or what has pages by now. The library tells no size, but every page of a pipe is in such a file.
- */
-static uint64_t memory_files(bool all)
-{
-	DIR *folder = opendir("/proc/self/fd");
-	ino_t seen[FILES_MAX];
-	struct dirent *entry;
-	size_t count = 0;
-	uint64_t sum = 0;
-	struct stat st;
-
-	while (folder && (entry = readdir(folder)))
-		if (fstat(atoi(entry->d_name), &st) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_nlink == 0 && !known(seen, &count, st.st_ino))
-			sum += all ? (uint64_t)st.st_size : (uint64_t)st.st_blocks * 512;
-	if (folder)
-		closedir(folder);
-	return sum;
-}
 
 #define RECORD 16	/* bytes of a ring beside a message, at the least */
 
@@ -73,7 +36,7 @@ int weir_ends_create(struct link *link, char why[MECH_WHY])
 		.size = sizeof(options),
 		.capacity = link->setup.capacity,
 	};
-	uint64_t before = memory_files(true);
+	uint64_t before = weir_files(true);
 	struct weir_end *ends[2];
 	int r;
 
@@ -87,7 +50,7 @@ int weir_ends_create(struct link *link, char why[MECH_WHY])
 		set_waiting(&link->port[side]);
 	}
 	link->capacity_bytes = link->setup.capacity ? link->setup.capacity : WEIR_PIPE_CAPACITY;
-	link->memory_bytes = memory_files(true) - before;
+	link->memory_bytes = weir_files(true) - before;
 	return 0;
 }
 
@@ -140,5 +103,5 @@ int weir_ends_accept(struct link *link, int side, int socket)
 uint64_t weir_ends_held(const struct link *link)
 {
 	(void)link;
-	return memory_files(false);
+	return weir_files(false);
 }
