@@ -178,7 +178,13 @@ struct weir_seat {
 
 	/* Counters. (owner) */
 	uint64_t saved;		/* wake-ups not sent because one was on its way */
-	uint8_t apart2[CACHE_APART - 8];
+
+	/*
+	 * Which program of its process: the process stays the same over execve(). 0: not known.
+	 * (owner; 0: everybody, while it is cleaned up after)
+	 */
+	uint64_t image;
+	uint8_t apart2[CACHE_APART - 16];
 };
 
 _Static_assert(sizeof(struct weir_seat) == 4 * CACHE_APART, "layout");

@@ -92,6 +92,8 @@ void queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 	mend_chunks(&q->store, seat, name, word);
 	give_up_watch(control, name);
 	add_relaxed(&control->returned, (uint64_t)count);	/* relaxed: a counter */
+	/* relaxed: whose it is next is not known before he says so */
+	store_relaxed(&seat->image, 0);
 	/* Always: one before us may have died between the two. order: AGAIN release */
 	add_seq(&control->notice, NOTICE_REQUEUED);
 	free.low = (word & ~(SEAT_GENERATION_ONE - 1)) + SEAT_GENERATION_ONE;
@@ -100,7 +102,16 @@ void queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 	ring_again(&control->writer_bell);
 }
 
-static bool is_gone(const struct weir_queue *q, struct pair name)
+/* Whether the seat is our process's, but of a program that this process was before execve(). */
+static bool is_of_another_image(const struct weir_seat *seat, struct live_name name)
+{
+	/* relaxed: of ours, or stored by a program that has ended; 0 by one who just begins */
+	uint64_t image = load_relaxed(&seat->image);
+
+	return live_is_self(name) && image != 0 && live_image() != 0 && image != live_image();
+}
+
+static bool is_gone(const struct weir_queue *q, const struct weir_seat *seat, struct pair name)
 {
 	struct live_name live = {
 		.process = name.high,
@@ -108,7 +119,9 @@ static bool is_gone(const struct weir_queue *q, struct pair name)
 		.space = load_relaxed(&q->store.control->spaces[SEAT_SPACE(name.low)]),
 	};
 
-	return live.process != live_self().process && live_gone(live);
+	if (live.process == live_self().process)
+		return is_of_another_image(seat, live);
+	return live_gone(live);
 }
 
 bool queue_mend(struct weir_queue *q, uint32_t name)
@@ -120,7 +133,7 @@ bool queue_mend(struct weir_queue *q, uint32_t name)
 		return false;
 	was.low = load_acquire(&seat->name.low);	/* order: SEAT acquire */
 	was.high = load_acquire(&seat->name.high);	/* order: SEAT acquire */
-	if ((was.low & SEAT_STATE) != SEAT_USED || !is_gone(q, was))
+	if ((was.low & SEAT_STATE) != SEAT_USED || !is_gone(q, seat, was))
 		return false;
 	/* order: SEAT acquire: the two belonged together */
 	if (load_acquire(&seat->name.low) != was.low)

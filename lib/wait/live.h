@@ -25,6 +25,9 @@ struct live_name live_self(void);
 /* Whether @name is certainly this process, or one that it was before execve(). */
 bool live_is_self(struct live_name name);
 
+/* This program of all that this process has been; 0 where nobody can tell. */
+uint64_t live_image(void);
+
 /* Whether the process @name has certainly ended; a zombie has. */
 bool live_gone(struct live_name name);
 
