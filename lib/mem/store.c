@@ -46,7 +46,7 @@ static void lay_out(struct store *s)
 static bool geometry_valid(const struct weir_queue_geometry *g)
 {
 	return g->seats >= 2 && g->seats <= QUEUE_SEATS_MAX && g->frames >= 2 &&
-	       g->frames <= QUEUE_FRAMES_MAX && g->chunks >= 1 && g->chunks <= QUEUE_CHUNKS_MAX &&
+	       g->frames <= QUEUE_FRAMES_MAX && g->chunks >= 1 && g->chunks < QUEUE_CHUNKS_MAX &&
 	       g->chunk_shift >= QUEUE_CHUNK_SHIFT_MIN && g->chunk_shift <= QUEUE_CHUNK_SHIFT_MAX;
 }
 

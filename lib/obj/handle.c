@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "obj/parcel.h"
-#include "obj/pipe.h"
 #include "sys/sys.h"
 
 #define PREFIX "weir1:"
@@ -117,10 +116,7 @@ static int parse(const char *text, struct parcel *p)
 	if (size <= strlen(PREFIX) || size == WEIR_EXPORT_SIZE ||
 	    memcmp(text, PREFIX, strlen(PREFIX)) != 0)
 		return -EINVAL;
-	parcel_clear(p);
-	p->note.magic = PARCEL_MAGIC;
-	p->note.version = PARCEL_VERSION;
-	p->note.layout = WEIR_LAYOUT_MAJOR;
+	parcel_begin(p, 0);
 	at = get_number(text + strlen(PREFIX), UINT32_MAX, ':', &p->note.kind);
 	at = get_number(at, UINT32_MAX, ':', &p->note.index);
 	at = get_number(at, UINT32_MAX, ':', &p->note.flags);
@@ -140,7 +136,7 @@ static int find_exported(const char *text, struct parcel *p)
 		else if (flags & FD_CLOEXEC)
 			result = -EBADF;
 	}
-	return result == 0 ? parcel_check_end(p) : result;
+	return result == 0 ? parcel_check(p) : result;
 }
 
 /*

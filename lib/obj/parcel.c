@@ -9,6 +9,10 @@
 #include "obj/pipe.h"
 #include "sys/sys.h"
 
+/*
+ * Ends of pipes
+ */
+
 #define MEMFD	0
 #define EVENTS	1
 
@@ -18,41 +22,25 @@ static uint32_t fds_of_end(uint32_t lanes)
 	return EVENTS + 3 * lanes + 1;
 }
 
-void parcel_clear(struct parcel *p)
-{
-	memset(p, 0, sizeof(*p));
-	memset(p->fds, -1, sizeof(p->fds));
-}
-
 void parcel_of_end(const struct weir_end *end, struct parcel *ret)
 {
 	const struct pipe_core *core = end->core;
 	uint32_t lanes = core->segment.lanes;
 
-	parcel_clear(ret);
-	ret->note = (struct parcel_note){
-		.magic = PARCEL_MAGIC,
-		.version = PARCEL_VERSION,
-		.layout = WEIR_LAYOUT_MAJOR,
-		.kind = WEIR_KIND_PIPE_END,
-		.flags = end->flags,
-		.index = end->rx_lane,
-		.fd_count = fds_of_end(lanes),
-	};
+	parcel_begin(ret, WEIR_KIND_PIPE_END);
+	ret->note.flags = end->flags;
+	ret->note.index = end->rx_lane;
+	ret->note.fd_count = fds_of_end(lanes);
 	ret->fds[MEMFD] = core->segment.fd;
 	memcpy(&ret->fds[EVENTS], core->bells, 2 * lanes * sizeof(int));
 	memcpy(&ret->fds[EVENTS + 2 * lanes], core->levels, lanes * sizeof(int));
 	ret->fds[EVENTS + 3 * lanes] = end->line;
 }
 
-bool parcel_note_valid(const struct parcel_note *n)
+static bool end_note_valid(const struct parcel_note *n)
 {
-	if (n->magic != PARCEL_MAGIC || n->version != PARCEL_VERSION ||
-	    n->layout != WEIR_LAYOUT_MAJOR || n->kind != WEIR_KIND_PIPE_END)
-		return false;
-	if (!pipe_flags_valid(n->flags) || n->index > 1 || n->reserved != 0)
-		return false;
-	return n->fd_count == fds_of_end(n->flags & WEIR_PIPE_ONEWAY ? 1 : 2);
+	return pipe_flags_valid(n->flags) && n->index <= 1 &&
+	       n->fd_count == fds_of_end(n->flags & WEIR_PIPE_ONEWAY ? 1 : 2);
 }
 
 /* A socket as the line is made of. */
@@ -70,11 +58,11 @@ static int check_line(int fd)
 	return result & O_NONBLOCK ? 0 : -EINVAL;
 }
 
-int parcel_check_end(const struct parcel *p)
+static int check_end(const struct parcel *p)
 {
 	uint32_t lanes = p->note.flags & WEIR_PIPE_ONEWAY ? 1 : 2;
 	struct segment segment;
-	int result = parcel_note_valid(&p->note) ? 0 : -EPROTO;
+	int result = 0;
 
 	for (uint32_t i = 0; result == 0 && i < 3 * lanes; i++)
 		result = sys_check_event(p->fds[EVENTS + i]);
@@ -84,15 +72,14 @@ int parcel_check_end(const struct parcel *p)
 		result = segment_examine(p->fds[MEMFD], &segment);
 	if (result == 0 && segment.lanes != lanes)
 		result = -EBADMSG;
-	/* As the kernel says of descriptors that are something else, or nothing. */
-	return result == -ENOTSOCK || result == -EBADF ? -EINVAL : result;
+	return result;
 }
 
 int parcel_open_end(struct parcel *p, struct weir_end **ret_end)
 {
 	uint32_t lanes = p->note.flags & WEIR_PIPE_ONEWAY ? 1 : 2;
 	struct pipe_core *core = NULL;
-	int result = parcel_check_end(p), *line;
+	int result = p->note.kind == WEIR_KIND_PIPE_END ? parcel_check(p) : -EPROTO, *line;
 
 	if (result == 0)
 		result = pipe_core_attach(lanes, &p->fds[MEMFD], &p->fds[EVENTS], &core);
@@ -106,23 +93,94 @@ int parcel_open_end(struct parcel *p, struct weir_end **ret_end)
 	return result;
 }
 
+static int open_end(struct parcel *p, void *ret_handle)
+{
+	return parcel_open_end(p, ret_handle);
+}
+
+static void of_end(const void *handle, struct parcel *ret)
+{
+	parcel_of_end(handle, ret);
+}
+
+/*
+ * Objects of all kinds
+ */
+
+static const struct parcel_kind end_kind = {
+	.note_valid = end_note_valid,
+	.of = of_end,
+	.check = check_end,
+	.open = open_end,
+};
+
+static const struct parcel_kind *const kinds[] = {
+	[WEIR_KIND_PIPE_END] = &end_kind,
+	[WEIR_KIND_QUEUE] = &parcel_queue,
+};
+
+static const struct parcel_kind *kind_of(uint32_t kind)
+{
+	return kind < ARRAY_LENGTH(kinds) ? kinds[kind] : NULL;
+}
+
 bool parcel_kind_known(uint32_t kind)
 {
-	return kind == WEIR_KIND_PIPE_END;
+	return kind_of(kind);
+}
+
+void parcel_clear(struct parcel *p)
+{
+	memset(p, 0, sizeof(*p));
+	memset(p->fds, -1, sizeof(p->fds));
+}
+
+void parcel_begin(struct parcel *p, uint32_t kind)
+{
+	parcel_clear(p);
+	p->note.magic = PARCEL_MAGIC;
+	p->note.version = PARCEL_VERSION;
+	p->note.layout = WEIR_LAYOUT_MAJOR;
+	p->note.kind = kind;
+}
+
+bool parcel_note_valid(const struct parcel_note *n)
+{
+	const struct parcel_kind *kind = kind_of(n->kind);
+
+	return n->magic == PARCEL_MAGIC && n->version == PARCEL_VERSION &&
+	       n->layout == WEIR_LAYOUT_MAJOR && n->reserved == 0 && kind && kind->note_valid(n);
 }
 
 int parcel_of(const void *handle, struct parcel *ret)
 {
 	/* Every object begins with its kind. */
-	if (!handle || *(const uint32_t *)handle != WEIR_KIND_PIPE_END)
+	const struct parcel_kind *kind = handle ? kind_of(*(const uint32_t *)handle) : NULL;
+
+	if (!kind)
 		return -EINVAL;
-	parcel_of_end(handle, ret);
+	kind->of(handle, ret);
 	return 0;
+}
+
+int parcel_check(const struct parcel *p)
+{
+	int result = -EPROTO;
+
+	if (parcel_note_valid(&p->note))
+		result = kind_of(p->note.kind)->check(p);
+	/* As the kernel says of descriptors that are something else, or nothing. */
+	return result == -ENOTSOCK || result == -EBADF ? -EINVAL : result;
 }
 
 int parcel_open(struct parcel *p, void *ret_handle)
 {
-	return parcel_open_end(p, ret_handle);
+	const struct parcel_kind *kind = kind_of(p->note.kind);
+
+	if (kind)
+		return kind->open(p, ret_handle);
+	parcel_close(p);
+	return -EPROTO;
 }
 
 void parcel_close(struct parcel *p)

@@ -41,8 +41,21 @@ struct parcel {
 	int fds[PARCEL_FDS_MAX];	/* note.fd_count of them, then -1 */
 };
 
+/* What is different for each kind of object. */
+struct parcel_kind {
+	/* Whether its flags, index and number of descriptors are some of this kind. */
+	bool (*note_valid)(const struct parcel_note *n);
+	void (*of)(const void *handle, struct parcel *ret);
+	int (*check)(const struct parcel *p);		/* the note is valid */
+	int (*open)(struct parcel *p, void *ret_handle);
+};
+
+extern const struct parcel_kind parcel_queue;
+
 /* Nothing in it. */
 void parcel_clear(struct parcel *p);
+/* Nothing in it but what it is. */
+void parcel_begin(struct parcel *p, uint32_t kind);
 
 /* Whether it says something that is known here. */
 bool parcel_note_valid(const struct parcel_note *n);
@@ -52,20 +65,23 @@ bool parcel_kind_known(uint32_t kind);
 /* Of an object of whatever kind; -EINVAL: it is none. */
 int parcel_of(const void *handle, struct parcel *ret);
 
-/* Make a handle of its kind of it. Takes the descriptors, also when it fails. */
+/*
+ * Whether @p can be opened, as far as one can tell without changing or taking anything: 0; -EINVAL
+ * the descriptors are not what they should be; -EBADMSG they are, but the memory is damaged;
+ * -EPROTO the note, or the memory, is of a kind or version that is not known here.
+ */
+int parcel_check(const struct parcel *p);
+
+/*
+ * Make a handle of its kind of it. Takes the descriptors, also when it fails: as the check, or
+ * -ENOMEM, ...
+ */
 int parcel_open(struct parcel *p, void *ret_handle);
 
 /* Of an end: the memfd, a bell for each side of each lane, a level for each lane, the line. */
 void parcel_of_end(const struct weir_end *end, struct parcel *ret);
 
-/*
- * Whether @p can be opened, as far as one can tell without changing or taking anything: 0; -EINVAL
- * the descriptors are not what they should be; -EBADMSG they are, but the segment is damaged;
- * -EPROTO the note, or the segment, is of a kind or version that is not known here.
- */
-int parcel_check_end(const struct parcel *p);
-
-/* Make an end of it. Takes the descriptors, also when it fails: as the check, or -ENOMEM, ... */
+/* parcel_open(), only for an end. */
 int parcel_open_end(struct parcel *p, struct weir_end **ret_end);
 
 /* Close what was received. */

@@ -83,7 +83,20 @@ static int check_options(const struct weir_queue_options *o)
 	return o->max_items > INT64_MAX ? -EINVAL : 0;
 }
 
-int queue_open(struct store *store, struct weir_queue **ret_queue)
+int queue_check_geometry(const struct weir_queue_geometry *g)
+{
+	const struct weir_queue_options o = {
+		.size = sizeof(o),
+		.flags = g->flags,
+		.max_items = g->max_items,
+	};
+
+	if (check_options(&o) < 0 || g->max_taken == 0)
+		return -EBADMSG;
+	return g->max_bytes == (uint64_t)g->chunks << g->chunk_shift ? 0 : -EBADMSG;
+}
+
+static int open_store(struct store *store, struct weir_queue **ret_queue)
 {
 	/* Counts on in a forked child: its queues are none of its parent's. */
 	static uint64_t numbers;
@@ -96,6 +109,23 @@ int queue_open(struct store *store, struct weir_queue **ret_queue)
 	q->store = *store;
 	*ret_queue = q;
 	return 0;
+}
+
+int queue_attach(int *fd, struct weir_queue **ret_queue)
+{
+	struct store store;
+	int result = store_attach(&store, *fd);
+
+	if (result < 0)
+		return result;
+	*fd = -1;
+	/* It may not be what it was when it was examined. */
+	result = queue_check_geometry(&store.geometry);
+	if (result == 0)
+		result = open_store(&store, ret_queue);
+	if (result < 0)
+		store_destroy(&store);
+	return result;
 }
 
 int weir_queue(struct weir_queue **ret_queue, const struct weir_queue_options *options)
@@ -118,7 +148,7 @@ int weir_queue(struct weir_queue **ret_queue, const struct weir_queue_options *o
 		return result;
 	result = tape_create(&store, geometry.first_number);
 	if (result == 0)
-		result = queue_open(&store, ret_queue);
+		result = open_store(&store, ret_queue);
 	if (result < 0)
 		store_destroy(&store);
 	return result;

@@ -85,7 +85,10 @@ struct queue_want {
 };
 
 /* queue.c */
-int queue_open(struct store *store, struct weir_queue **ret_queue);
+/* Whether a queue that came from elsewhere is one that could have been made here: 0, -EBADMSG. */
+int queue_check_geometry(const struct weir_queue_geometry *g);
+/* A handle of the queue that *@fd holds; *@fd is -1 then, also after an error that came later. */
+int queue_attach(int *fd, struct weir_queue **ret_queue);
 int queue_poison(struct weir_queue *q);
 
 /* queue-seat.c */

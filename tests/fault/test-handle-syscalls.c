@@ -232,6 +232,70 @@ static void recv_over_a_pipe_once(void)
 	use_and_close(ends);
 }
 
+/*
+ * Queues
+ */
+
+static struct weir_queue *make_queue(void)
+{
+	const struct weir_queue_options o = { .size = sizeof(o), .max_bytes = UINT64_C(1) << 20 };
+	struct weir_queue *queue;
+
+	check(weir_queue(&queue, &o) == 0);
+	check(weir_queue_put(queue, "x", 1, 0, 0) == 0);
+	return queue;
+}
+
+/* With what was put before it travelled. */
+static void use_and_close_queue(struct weir_queue *queue)
+{
+	char byte;
+
+	check(weir_queue_get(queue, &byte, 1, 0, 0, NULL) == 0);
+	check(weir_queue_get(queue, &byte, 1, 0, 0, NULL) == -EAGAIN);
+	weir_queue_close(queue);
+}
+
+static void import_queue_once(void)
+{
+	struct weir_queue *queue = make_queue(), *const nothing = (void *)&plan;
+	int result;
+
+	check(weir_export(queue, texts[0], WEIR_EXPORT_SIZE) > 0);
+	weir_queue_close(queue);
+	queue = nothing;
+	failures_begin();
+	result = weir_import(texts[0], WEIR_KIND_QUEUE, &queue);
+	failures_end("import a queue");
+	if (result < 0) {
+		check(explained(result) || result == -ENOMEM);
+		check(queue == nothing);
+		check(weir_import(texts[0], WEIR_KIND_QUEUE, &queue) == 0);
+	}
+	use_and_close_queue(queue);
+}
+
+static void recv_queue_once(void)
+{
+	struct weir_queue *queue = make_queue(), *const nothing = (void *)&plan, *more = nothing;
+	int result;
+
+	check(weir_send_handle(sockets[0], queue, 0, 0) == 0);
+	failures_begin();
+	result = weir_recv_handle(sockets[1], WEIR_KIND_QUEUE, 0, clock_now() + 100 * MS, &more);
+	failures_end("recv a queue");
+	if (result < 0) {
+		check(explained(result) || result == -ETIMEDOUT || result == -ENOMEM);
+		check(more == nothing);
+		/* It is there still, or was taken and closed. */
+		result = weir_recv_handle(sockets[1], WEIR_KIND_QUEUE, 0, 0, &more);
+		check(result == 0 || result == -EAGAIN);
+	}
+	if (result == 0)
+		weir_queue_close(more);
+	use_and_close_queue(queue);
+}
+
 static void setup(void)
 {
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
@@ -271,6 +335,13 @@ START_TEST(handle_over_a_pipe_with_a_failing_call_arrives_or_not)
 }
 END_TEST
 
+START_TEST(queue_with_a_failing_call_arrives_or_not)
+{
+	with_each_call_whole(errors[_i], import_queue_once);
+	with_each_call_whole(errors[_i], recv_queue_once);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("handle-syscalls");
@@ -285,6 +356,7 @@ int main(void)
 	tcase_add_loop_test(tcase, handle_over_a_socket_with_a_failing_call_arrives_or_not, 0,
 			    count);
 	tcase_add_loop_test(tcase, handle_over_a_pipe_with_a_failing_call_arrives_or_not, 0, count);
+	tcase_add_loop_test(tcase, queue_with_a_failing_call_arrives_or_not, 0, count);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);
 }

@@ -7,6 +7,8 @@
  *	0 text			a to h stand for descriptors that were exported
  *	1 type count sorts note	changes of a good note; sent with such descriptors
  *	2 size header		changes of a good header, in a file of the size that it had, or less
+ *	3 text			as 0, of a queue
+ *	4 size front		as 2, of a queue: changes of its header, then of its geometry
  */
 #include "fuzz.h"
 
@@ -23,6 +25,7 @@
 #include "base/cc.h"
 #include "obj/parcel.h"
 #include "obj/pipe.h"
+#include "obj/queue.h"
 #include "sys/sys.h"
 #include "weir.h"
 
@@ -31,18 +34,24 @@
 #define TEXT_MAX	400
 
 static struct weir_end *ends[2];
+static struct weir_queue *queue;
 /* Those of ends[1], then such as have nothing to do with it. */
 static int sorts[SORTS];
 
 static void open_once(void)
 {
 	const struct weir_pipe_options options = { .size = sizeof(options), .capacity = 4096 };
+	const struct weir_queue_options queue_options = {
+		.size = sizeof(queue_options),
+		.max_bytes = UINT64_C(1) << 20,
+	};
 	struct parcel p;
 	int fds[2];
 
 	if (ends[0])
 		return;
 	fuzz_check(weir_pipe(ends, &options) == 0);
+	fuzz_check(weir_queue(&queue, &queue_options) == 0);
 	parcel_of_end(ends[1], &p);
 	memcpy(sorts, p.fds, OURS * sizeof(int));
 	fuzz_check(pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
@@ -77,6 +86,16 @@ static void use_and_close(struct weir_end *end)
 	while (end->rx && weir_pipe_recv(end, NULL, 0, 0, 0, NULL) == 0)
 		;
 	weir_pipe_close(end);
+}
+
+static void use_and_close_queue(struct weir_queue *q)
+{
+	struct weir_queue_stat st = { .size = sizeof(st) };
+
+	weir_queue_put(q, "x", 1, 0, 0);
+	weir_queue_get(q, NULL, 0, 0, 0, NULL);
+	weir_queue_stat(q, &st);
+	weir_queue_close(q);
 }
 
 /* What other inputs have sent would fill the ring, which is nobody's fault. */
@@ -119,19 +138,23 @@ static void write_text(char *text, const uint8_t *data, size_t size, const char 
 	text[at] = '\0';
 }
 
-static void try_text(const uint8_t *data, size_t size)
+static void try_text(const void *handle, uint32_t kind, const uint8_t *data, size_t size)
 {
 	char exported[WEIR_EXPORT_SIZE], text[TEXT_MAX];
-	struct weir_end *end = NULL;
 	int before = count_fds(), result;
+	void *made = NULL;
+	struct parcel p;
 
-	fuzz_check(weir_export(ends[1], exported, sizeof(exported)) > 0);
+	fuzz_check(parcel_of(handle, &p) == 0);
+	fuzz_check(weir_export(handle, exported, sizeof(exported)) > 0);
 	write_text(text, data, size, exported);
-	result = weir_import(text, WEIR_KIND_PIPE_END, &end);
-	if (result == 0)
-		use_and_close(end);
+	result = weir_import(text, kind, &made);
+	if (result < 0)
+		fuzz_check(!made && count_fds() == before + (int)p.note.fd_count);
+	else if (kind == WEIR_KIND_QUEUE)
+		use_and_close_queue(made);
 	else
-		fuzz_check(!end && count_fds() == before + OURS);
+		use_and_close(made);
 	/* Those that were not taken are all still there. */
 	result = weir_unexport(exported);
 	fuzz_check(result == 0 || result == -EBADF);
@@ -191,10 +214,22 @@ static void try_parcel(const uint8_t *data, size_t size)
  * Segments
  */
 
+/* A file of @length bytes, sealed, with @front at its beginning. */
+static int make_memfd(uint64_t length, const void *front, size_t size)
+{
+	int fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	fuzz_check(fd >= 0 && ftruncate(fd, (off_t)length) == 0);
+	if (length >= size)
+		fuzz_check(pwrite(fd, front, size, 0) == (ssize_t)size);
+	fuzz_check(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0);
+	return fd;
+}
+
 static void try_segment(const uint8_t *data, size_t size)
 {
-	int before = count_fds(), fd = memfd_create("fuzz", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct weir_segment_header h;
+	int before = count_fds();
 	struct weir_end *end = NULL;
 	struct parcel p;
 	uint64_t length;
@@ -203,12 +238,8 @@ static void try_segment(const uint8_t *data, size_t size)
 	length = size > 0 && data[0] < 16 ? data[0] * UINT64_C(1024) : h.size;
 	if (size > 1)
 		change(&h, sizeof(h), data + 1, size - 1);
-	fuzz_check(fd >= 0 && ftruncate(fd, (off_t)length) == 0);
-	if (length >= sizeof(h))
-		fuzz_check(pwrite(fd, &h, sizeof(h), 0) == sizeof(h));
-	fuzz_check(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0);
 	parcel_of_end(ends[1], &p);
-	p.fds[0] = fd;
+	p.fds[0] = make_memfd(length, &h, sizeof(h));
 	for (uint32_t i = 1; i < p.note.fd_count; i++)
 		p.fds[i] = sys_dup(p.fds[i]);
 	if (parcel_open_end(&p, &end) == 0)
@@ -218,15 +249,48 @@ static void try_segment(const uint8_t *data, size_t size)
 	fuzz_check(count_fds() == before);
 }
 
+static void try_queue(const uint8_t *data, size_t size)
+{
+	struct {
+		struct weir_segment_header header;
+		uint8_t gap[WEIR_QUEUE_GEOMETRY_OFFSET - sizeof(struct weir_segment_header)];
+		struct weir_queue_geometry geometry;
+	} front;
+	const size_t header = sizeof(front.header);
+	struct weir_queue *q = NULL;
+	int before = count_fds();
+	struct parcel p;
+	uint64_t length;
+
+	fuzz_check(pread(queue->store.fd, &front, sizeof(front), 0) == sizeof(front));
+	length = size > 0 && data[0] < 16 ? data[0] * UINT64_C(1024) : front.header.size;
+	if (size > 1)
+		change(&front.header, header, data + 1, size - 1);
+	if (size > 1 + header)
+		change(&front.geometry, sizeof(front.geometry), data + 1 + header,
+		       size - 1 - header);
+	fuzz_check(parcel_of(queue, &p) == 0);
+	p.fds[0] = make_memfd(length, &front, sizeof(front));
+	for (uint32_t i = 1; i < p.note.fd_count; i++)
+		p.fds[i] = sys_dup(p.fds[i]);
+	if (parcel_open(&p, &q) == 0)
+		use_and_close_queue(q);
+	else
+		fuzz_check(!q);
+	fuzz_check(count_fds() == before);
+}
+
 void fuzz_one(const uint8_t *data, size_t size)
 {
 	open_once();
 	if (size == 0)
 		return;
-	switch (data[0] % 3) {
-	case 0: try_text(data + 1, size - 1); break;
+	switch (data[0] % 5) {
+	case 0: try_text(ends[1], WEIR_KIND_PIPE_END, data + 1, size - 1); break;
 	case 1: try_parcel(data + 1, size - 1); break;
 	case 2: try_segment(data + 1, size - 1); break;
+	case 3: try_text(queue, WEIR_KIND_QUEUE, data + 1, size - 1); break;
+	case 4: try_queue(data + 1, size - 1); break;
 	}
 	drain();
 }

@@ -28,7 +28,7 @@ START_TEST(parcel_of_an_end_says_what_it_is)
 		ck_assert_int_eq(p.fds[7], ends[i]->line);
 		for (int k = 8; k < PARCEL_FDS_MAX; k++)
 			ck_assert_int_eq(p.fds[k], -1);
-		ck_assert_int_eq(parcel_check_end(&p), 0);
+		ck_assert_int_eq(parcel_check(&p), 0);
 	}
 }
 END_TEST
@@ -428,7 +428,7 @@ START_TEST(note_in_pieces_is_taken_if_it_is_there)
 					      sizeof(good.note) - size, good.fds + 3, 5),
 				 sizeof(good.note) - size);
 		ck_assert_int_eq(parcel_recv(sockets[1], &p, 0, 0), 0);
-		ck_assert_int_eq(parcel_check_end(&p), 0);
+		ck_assert_int_eq(parcel_check(&p), 0);
 		parcel_close(&p);
 		close_sockets();
 	}

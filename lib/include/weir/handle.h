@@ -14,7 +14,8 @@
  *
  * What travels is a copy, as fork makes one: the sender keeps its own, and closes it if the other
  * is to have the only one. A copy on its way counts as one. Ownership does not travel: who owns a
- * side of an end hands it over or closes it, and until then the other program gets -EBUSY.
+ * side of an end hands it over or closes it, and until then the other program gets -EBUSY. A queue
+ * has no owner: all who have a handle of it, and several handles in one process, use it at once.
  *
  * Who is given a handle can write all of its memory: see the section CAVEATS of weir(7).
  */

@@ -10,10 +10,16 @@
  *	handle-peer wait FD		does not even receive it
  *	handle-peer again		execs itself once more with the end, as its owner
  *
+ *	handle-peer queue-echo		gets from the queue $WEIR_IN, puts to $WEIR_OUT
+ *	handle-peer queue-from FD	the same with two queues that come over the socket FD
+ *	handle-peer queue-hold		takes a message and waits to be killed
+ *	handle-peer queue-again		takes a message, execs itself, and is given it again
+ *
  * An echo adds 1 to each number and ends when the other end is closed. The status is the number of
  * the line where something was not as expected.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +135,106 @@ static void again(char **argv)
 	expect(0);
 }
 
+static struct weir_queue *import_queue(const char *name)
+{
+	struct weir_queue *queue;
+
+	expect(weir_import(getenv(name), WEIR_KIND_QUEUE, &queue) == 0);
+	return queue;
+}
+
+static struct weir_queue *receive_queue(const char *fd)
+{
+	struct weir_queue *queue;
+
+	expect(weir_recv_handle(atoi(fd), WEIR_KIND_QUEUE, 0, soon(), &queue) == 0);
+	return queue;
+}
+
+static void put_number(struct weir_queue *queue, uint64_t number)
+{
+	expect(weir_queue_put(queue, &number, sizeof(number), 0, soon()) == 0);
+}
+
+static void echo_queue(struct weir_queue *in, struct weir_queue *out)
+{
+	uint64_t number;
+	int result;
+
+	while ((result = weir_queue_get(in, &number, sizeof(number), 0, soon(), NULL)) == 0)
+		put_number(out, number + 1);
+	expect(result == -EPIPE);
+	weir_queue_close(in);
+	weir_queue_close(out);
+}
+
+static struct weir_taken take_number(struct weir_queue *queue)
+{
+	struct weir_taken taken;
+
+	expect(weir_queue_take(queue, 0, soon(), &taken) == 0);
+	return taken;
+}
+
+static void hold_queue(void)
+{
+	struct weir_queue *out = import_queue("WEIR_OUT");
+
+	take_number(import_queue("WEIR_IN"));
+	put_number(out, 1);
+	wait_to_be_killed();
+}
+
+static void export_queue(const char *name, const struct weir_queue *queue)
+{
+	char text[WEIR_EXPORT_SIZE];
+
+	expect(weir_export(queue, text, sizeof(text)) > 0);
+	expect(setenv(name, text, 1) == 0);
+}
+
+/* What the program that it was has taken nobody will release. */
+static void queue_again(char **argv)
+{
+	struct weir_queue *in = import_queue("WEIR_IN"), *out = import_queue("WEIR_OUT");
+	struct weir_taken taken = take_number(in);
+
+	if (getenv("ROUND")) {
+		expect(taken.times == 1);
+		put_number(out, *(const uint64_t *)taken.data);
+		expect(weir_queue_release(in, &taken) == 0);
+		weir_queue_close(in);
+		weir_queue_close(out);
+		return;
+	}
+	export_queue("WEIR_IN", in);
+	export_queue("WEIR_OUT", out);
+	setenv("ROUND", "1", 1);
+	execv("/proc/self/exe", argv);
+	expect(0);
+}
+
+/* Whether @what is something with queues. */
+static bool use_queues(const char *what, char **argv)
+{
+	struct weir_queue *in;
+
+	if (strcmp(what, "queue-echo") == 0) {
+		in = import_queue("WEIR_IN");
+		echo_queue(in, import_queue("WEIR_OUT"));
+	} else if (strcmp(what, "queue-from") == 0) {
+		in = receive_queue(argv[2]);
+		echo_queue(in, receive_queue(argv[2]));
+	} else if (strcmp(what, "queue-hold") == 0) {
+		hold_queue();
+	} else if (strcmp(what, "queue-again") == 0) {
+		queue_again(argv);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -147,7 +253,7 @@ int main(int argc, char **argv)
 		wait_to_be_killed();
 	else if (strcmp(what, "again") == 0)
 		again(argv);
-	else
+	else if (!use_queues(what, argv))
 		expect(0);
 	return 0;
 }
