@@ -172,9 +172,10 @@ struct weir_seat {
 	uint32_t giving;	/* the same, that it is about to give back */
 	uint32_t giving_count;
 	uint32_t leases;	/* how many it holds */
+	uint32_t reading_on;	/* processor + 1 on which it last got something */
 	uint32_t many;		/* they are in more frames than there are places for */
 	uint32_t lease_frames[SEAT_FRAMES];	/* frame + 1 */
-	uint8_t apart1[2 * CACHE_APART - 48 - 4 * SEAT_FRAMES];
+	uint8_t apart1[2 * CACHE_APART - 52 - 4 * SEAT_FRAMES];
 
 	/* Counters. (owner) */
 	uint64_t saved;		/* wake-ups not sent because one was on its way */

@@ -13,6 +13,7 @@
 #define REACH_STEP	(UINT64_C(1) << 20)
 /* Looked after at a time, and what is left to the rest of the machine. */
 #define GRANT		((int64_t)4 << 20)
+#define BLOCK		(UINT64_C(64) << 10)
 #define RESERVE		(UINT64_C(32) << 20)
 
 static uint64_t page_size(void)
@@ -35,6 +36,9 @@ static void lay_out(struct store *s)
 	uint64_t at = 0;
 
 	for (int i = 0; i < STORE_SPANS; i++) {
+		/* Readers have as many pages mapped at a time as lie in one aligned block. */
+		if (i >= STORE_SLOTS)
+			at = align_up(at, BLOCK);
 		s->offsets[i] = at;
 		at += align_up(sizes[i], page_size());
 	}
@@ -92,12 +96,11 @@ int store_reach_slow(struct store *s, enum store_span span, uint64_t size)
 
 static int map_front(struct store *s)
 {
-	void *base;
-	int result = sys_reserve(s->size, &base);
+	int result = sys_reserve(s->size + BLOCK, &s->reserved);
 
 	if (result < 0)
 		return result;
-	s->base = base;
+	s->base = (uint8_t *)align_up((uintptr_t)s->reserved, BLOCK);
 	s->slots = (struct weir_slot *)(void *)(s->base + s->offsets[STORE_SLOTS]);
 	s->bytes = s->base + s->offsets[STORE_BYTES];
 	s->control = (struct weir_queue_control *)(void *)(s->base + WEIR_QUEUE_CONTROL_OFFSET);
@@ -212,8 +215,8 @@ int store_attach(struct store *s, int fd)
 
 void store_destroy(struct store *s)
 {
-	if (s->base)
-		sys_unmap(s->base, s->size);
+	if (s->reserved)
+		sys_unmap(s->reserved, s->size + BLOCK);
 	if (s->fd >= 0)
 		sys_close(s->fd);
 	memset(s, 0, sizeof(*s));

@@ -31,7 +31,8 @@ enum store_span {
 struct store {
 	int fd;
 	struct weir_queue_geometry geometry;
-	uint8_t *base;
+	void *reserved;		/* addresses */
+	uint8_t *base;		/* in there */
 	uint64_t size;
 	uint64_t offsets[STORE_SPANS + 1];
 	uint64_t reach[STORE_SPANS];	/* how many bytes of each span are mapped; only rises */

@@ -123,7 +123,7 @@ static NOINLINE int commit_slow(struct weir_end *end, size_t size, uint32_t flag
 		return -EINVAL;
 	}
 	pipe_tx_put_open(end, size, flags);
-	pipe_set_conversing();
+	conversing_set();
 	end_claim(end->tx);
 	give_turn(end->tx, locked);
 	return 0;
@@ -246,7 +246,7 @@ int weir_pipe_commit_batch(struct weir_end *end, const struct weir_msg *messages
 				  RECORD_MARK | messages[0].size);
 		pipe_tx_notify(end);
 	}
-	pipe_set_conversing();
+	conversing_set();
 	end_claim(tx);
 	give_turn(tx, locked);
 	return 0;
@@ -269,7 +269,7 @@ int weir_pipe_commit(struct weir_end *end, size_t size, uint32_t flags)
 		     tx->lane.fenced))
 		return commit_slow(end, size, flags);
 	lane_tx_put_open_fast(&tx->lane, size);
-	pipe_set_conversing();
+	conversing_set();
 	tx->claimed = 0;
 	tx->lane.fast = tx->lane.soft;
 	if (unlikely(pipe_tx_is_waited_for(tx)))

@@ -98,7 +98,7 @@ int weir_pipe_send_handle(struct weir_end *end, const void *handle, uint32_t fla
 	if (result < 0)
 		return result;
 	result = send_handle(end, &p, flags, deadline);
-	pipe_set_conversing();
+	conversing_set();
 	turn_give(&end->tx->side.turn, locked);
 	return result;
 }

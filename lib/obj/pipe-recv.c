@@ -180,7 +180,7 @@ void pipe_rx_settle(struct weir_end *end)
 	struct pipe_rx *rx = end->rx;
 	bool locked = pipe_ledger_take(rx);
 
-	pipe_clear_conversing();
+	conversing_clear();
 	pipe_rx_settle_at(rx, pipe_rx_done(rx));
 	pipe_rx_changed(end);
 	pipe_ledger_give(rx, locked);
@@ -279,7 +279,7 @@ int pipe_rx_await(struct weir_end *end, bool half, uint32_t flags, int64_t deadl
 	/* The rest of a record may lie in the next line: have it on its way while we wait. */
 	__builtin_prefetch(lane_rx_next_line(&rx->lane));
 	publish(end, false);
-	if (backlog_dry(&rx->backlog, &rx->lane, pipe_conversing) && something_is_there(end))
+	if (backlog_dry(&rx->backlog, &rx->lane, conversing_now) && something_is_there(end))
 		return 0;
 	rearm(end);
 	sleeps = rx->sleeps;
@@ -482,7 +482,7 @@ int weir_pipe_recv(struct weir_end *end, void *buffer, size_t size, uint32_t fla
 		return recv_slow(end, buffer, size, flags, deadline, ret_size);
 	if (ret_size)
 		*ret_size = (size_t)got;
-	pipe_clear_conversing();
+	conversing_clear();
 	if (unlikely(pipe_rx_worth_telling(rx, rx->lane.head)))
 		return tell_slow(rx);
 	return 0;

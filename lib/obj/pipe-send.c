@@ -13,8 +13,6 @@
  */
 #define PREPARE_STRIDE 4096
 
-_Thread_local bool pipe_conversing __attribute__((tls_model("initial-exec")));
-
 void pipe_tx_obey(struct weir_end *end, uint64_t requests)
 {
 	struct pipe_tx *tx = end->tx;
@@ -184,7 +182,7 @@ static int send_one(struct weir_end *end, struct parts *from, uint64_t size, uin
 
 static ALWAYS_INLINE void leave(struct weir_end *end, bool locked)
 {
-	pipe_set_conversing();
+	conversing_set();
 	turn_give(&end->tx->side.turn, locked);
 }
 
@@ -246,7 +244,7 @@ int weir_pipe_send(struct weir_end *end, const void *data, size_t size, uint32_t
 	if (unlikely(!tx || !lane_tx_is_fast(&tx->lane, size) || park_disturbed(&tx->side.park)))
 		return send_slow(end, data, size, flags, deadline);
 	lane_tx_put_fast(&tx->lane, data, size);
-	pipe_set_conversing();
+	conversing_set();
 	if (unlikely(pipe_tx_is_waited_for(tx)))
 		return notify_slow(end);
 	return 0;

@@ -251,7 +251,7 @@ static ALWAYS_INLINE bool take_one_fast(struct pipe_rx *rx, const void **ret_dat
 	*ret_data = at + RECORD_HEADER;
 	*ret_size = size;
 	lane_rx_step(&rx->lane, size);
-	pipe_clear_conversing();
+	conversing_clear();
 	return true;
 }
 
@@ -274,7 +274,7 @@ static ALWAYS_INLINE bool take_fast(struct weir_end *end, const void **ret_data,
 	add_and_step(rx, size);
 	rx->ease = RX_HARD;
 	*ret_size = size;
-	pipe_clear_conversing();
+	conversing_clear();
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #include "mem/segment.h"
 #include "obj/parts.h"
 #include "ring/backlog.h"
+#include "ring/conversing.h"
 #include "ring/lane.h"
 #include "ring/piece.h"
 #include "wait/park.h"
@@ -155,9 +156,6 @@ void pipe_end_free(struct weir_end *end);
 /* Whether @flags can be those of a pipe's options. */
 bool pipe_flags_valid(uint32_t flags);
 
-/* This thread has sent on a pipe, any pipe, since it last received: it is in a conversation. */
-extern _Thread_local bool pipe_conversing __attribute__((tls_model("initial-exec")));
-
 /* The side of @end in that role, with pointers and descriptors filled in; owned or not. */
 struct parking pipe_parking(const struct weir_end *end, enum pipe_role role);
 
@@ -300,19 +298,6 @@ static inline void pipe_ledger_give(struct pipe_rx *rx, bool locked)
 	turn_give(&rx->ledger.turn, locked);
 }
 
-static ALWAYS_INLINE void pipe_set_conversing(void)
-{
-	/* A load instead of a store: the store buffer is what a stream waits for. */
-	if (!pipe_conversing)
-		pipe_conversing = true;
-}
-
-static ALWAYS_INLINE void pipe_clear_conversing(void)
-{
-	if (pipe_conversing)
-		pipe_conversing = false;
-}
-
 /* Whether the reader has announced or asked for something that is not seen to yet. */
 static ALWAYS_INLINE bool pipe_tx_is_waited_for(const struct pipe_tx *tx)
 {
@@ -325,7 +310,7 @@ static ALWAYS_INLINE bool pipe_tx_is_waited_for(const struct pipe_tx *tx)
 /* A number for this thread, not 0. */
 static ALWAYS_INLINE uintptr_t pipe_thread(void)
 {
-	return (uintptr_t)&pipe_conversing;
+	return (uintptr_t)&conversing_now;
 }
 
 /* Whoever polls an exported descriptor is to look what has happened. */

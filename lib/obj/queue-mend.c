@@ -88,7 +88,7 @@ void queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 	was.high = load_relaxed(&seat->name.high);	/* relaxed: the exchange finds out */
 	count = requeue_taken(&q->store, seat, name, word);
 	if (ledger(&seat->frame) > 0)
-		tape_mend_frame(&q->store, ledger(&seat->frame) - 1, name, word);
+		frame_mend(&q->store, ledger(&seat->frame) - 1, name, word);
 	mend_chunks(&q->store, seat, name, word);
 	give_up_watch(control, name);
 	add_relaxed(&control->returned, (uint64_t)count);	/* relaxed: a counter */

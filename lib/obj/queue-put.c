@@ -4,12 +4,20 @@
  */
 #include "obj/queue.h"
 
+#include <sched.h>
 #include <string.h>
 
 #include "ring/copy.h"
 
 /* How far ahead of itself a seat asks for the lines that it will write. */
 #define PUT_AHEAD 1024
+/* Messages between a writer and the readers that are many. */
+#define DEPTH_FAR 8192
+#define LOOK_AT_SEATS 64
+/* A high that is no higher by so many is not looked into. */
+#define DEPTH_STEP 256
+/* Messages of a batch whose bytes are written together. */
+#define PUT_SEVERAL 16
 
 /* How many messages there are between @head and the cursor. */
 static uint64_t depth(const struct queue_seat *s, uint64_t head)
@@ -23,11 +31,10 @@ static uint64_t depth(const struct queue_seat *s, uint64_t head)
 /* Where the readers are; at least. */
 static int see_head(struct queue_seat *s)
 {
-	struct cursor first;
-	int result = tape_find_first(s->tape.store, &first);
+	int result = tape_find_first(s->tape.store, &s->first);
 
 	if (result == 0)
-		s->head_seen = tape_position(&first);
+		s->head_seen = tape_position(&s->first);
 	return result;
 }
 
@@ -51,6 +58,8 @@ static int look_at_depth(struct queue_seat *s, uint64_t limit, uint64_t *ret_dep
 		return 0;
 	result = see_head(s);
 	*ret_depth = depth(s, s->head_seen);
+	if (result == 0)
+		note_depth(s, *ret_depth < limit ? *ret_depth + 1 : *ret_depth);
 	return result;
 }
 
@@ -120,6 +129,34 @@ static int find_memory_slow(struct queue_seat *s, uint64_t size, uint32_t flags,
 	return result;
 }
 
+/* Whether somebody who reads, and is not asleep, was last seen on this processor. */
+static bool reader_is_here(const struct queue_seat *s)
+{
+	struct store *store = s->tape.store;
+	uint32_t top = load_relaxed(&store->control->seat_top);	/* relaxed: a hint, as all here */
+	uint32_t here = (uint32_t)sched_getcpu() + 1;
+
+	for (uint32_t name = 1; name <= top && name <= LOOK_AT_SEATS; name++) {
+		struct weir_seat *seat = store_seat(store, name);
+
+		/* relaxed: hints */
+		if (seat && seat != s->shared && load_relaxed(&seat->reading_on) == here &&
+		    !load_relaxed(&seat->sleeping))	/* relaxed: as above */
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A writer that is far ahead fills memory that has long left the processor's cache when it is read.
+ * If it is because it keeps a reader from running, let that run.
+ */
+static NOINLINE void let_readers_run(struct queue_seat *s)
+{
+	if (see_head(s) == 0 && depth(s, s->head_seen) > DEPTH_FAR && reader_is_here(s))
+		sched_yield();
+}
+
 static ALWAYS_INLINE int find_memory(struct queue_seat *s, uint64_t size, uint32_t flags,
 				     int64_t deadline, uint8_t **ret_bytes, uint64_t *ret_body)
 {
@@ -127,16 +164,20 @@ static ALWAYS_INLINE int find_memory(struct queue_seat *s, uint64_t size, uint32
 
 	if (unlikely(result == -ENOENT))
 		return find_memory_slow(s, size, flags, deadline, ret_bytes, ret_body);
+	/* At the beginning of a chunk. */
+	if (unlikely(s->purse.place == 0 && deadline > 0))
+		let_readers_run(s);
 	return result;
 }
 
-/* Every so often, and when it seems to be a new high. */
+/* It seems to be a new high. */
 static NOINLINE void count_depth(struct queue_seat *s)
 {
-	uint64_t n, most = load_relaxed(&queue_control(s)->most_items);	/* relaxed: a counter */
+	uint64_t n;
 
-	if (look_at_depth(s, most + 1, &n) == 0)
-		note_depth(s, n);
+	look_at_depth(s, 0, &n);
+	/* relaxed: a counter */
+	s->depth_noted = load_relaxed(&queue_control(s)->most_items) + DEPTH_STEP;
 }
 
 /*
@@ -187,8 +228,7 @@ static ALWAYS_INLINE int put(struct queue_seat *s, uint64_t body, uint32_t flags
 	if (unlikely(result < 0))
 		return result;
 	chunk_used(&s->tape, &s->purse, body);
-	/* relaxed: a counter */
-	if (unlikely(depth(s, s->head_seen) > load_relaxed(&queue_control(s)->most_items)))
+	if (unlikely(depth(s, s->head_seen) > s->depth_noted))
 		count_depth(s);
 	return 0;
 }
@@ -202,6 +242,7 @@ static ALWAYS_INLINE int put_bytes(struct queue_seat *s, const void *data, size_
 
 	if (unlikely(result < 0))
 		return result;
+	prefetch_to_write(s->tape.put.slot);
 	prefetch_to_write(bytes + PUT_AHEAD);
 	copy_in(bytes, data, size);
 	result = put(s, body, flags, deadline);
@@ -224,9 +265,36 @@ int weir_queue_put(struct weir_queue *queue, const void *data, size_t size, uint
 	result = unlikely(s->claimed) ? -EBUSY : put_bytes(s, data, size, flags, deadline);
 	if (likely(result == 0))
 		queue_ring(s, QUEUE_READER);
-	s->conversing = true;
+	conversing_set();
 	queue_rise(s);
 	return result;
+}
+
+/*
+ * Up to PUT_SEVERAL messages that fit into the chunk: first all bytes, then one exchange each. An
+ * exchange waits for the stores before it; so they are under way together.
+ */
+static int put_several(struct queue_seat *s, const struct weir_msg *messages, size_t count)
+{
+	struct purse *p = &s->purse;
+	uint64_t bodies[PUT_SEVERAL], place = p->place;
+	size_t n = 0, done = 0;
+	int result = 0;
+
+	while (n < count && n < PUT_SEVERAL) {
+		const struct weir_msg *m = &messages[n];
+
+		if (m->size == 0 || place + m->size > s->tape.store->chunk_size)
+			break;
+		prefetch_to_write(p->bytes + place + PUT_AHEAD);
+		copy_in(p->bytes + place, m->data, m->size);
+		bodies[n++] = (uint64_t)p->chunk << BODY_CHUNK_SHIFT |
+			      place / 8 << BODY_PLACE_SHIFT | m->size;
+		place = (place + m->size + 7) & ~UINT64_C(7);
+	}
+	for (; result == 0 && done < n; done += result == 0)
+		result = put(s, bodies[done], 0, 0);
+	return (int)done;
 }
 
 static int put_all(struct queue_seat *s, const struct weir_msg *messages, size_t count,
@@ -238,6 +306,11 @@ static int put_all(struct queue_seat *s, const struct weir_msg *messages, size_t
 	while (done < count) {
 		const struct weir_msg *m = &messages[done];
 
+		result = put_several(s, m, count - done);
+		if (result > 0) {
+			done += (size_t)result;
+			continue;
+		}
 		/* Without waiting as long as there is room: who sleeps is to be woken first. */
 		result = put_bytes(s, m->data, m->size, flags, 0);
 		if (unlikely(result == -EAGAIN)) {
@@ -268,7 +341,7 @@ int weir_queue_put_batch(struct weir_queue *queue, const struct weir_msg *messag
 	result = s->claimed ? -EBUSY : put_all(s, messages, count, flags, deadline);
 	if (result > 0)
 		queue_ring(s, QUEUE_READER);
-	s->conversing = true;
+	conversing_set();
 	queue_rise(s);
 	return result;
 }
@@ -327,7 +400,7 @@ int weir_queue_commit(struct weir_queue *queue, size_t size, uint32_t flags, int
 		s->claimed = false;
 		queue_ring(s, QUEUE_READER);
 	}
-	s->conversing = true;
+	conversing_set();
 	queue_rise(s);
 	return result;
 }

@@ -88,6 +88,7 @@ static void forget_ledger(struct weir_seat *seat)
 	store_relaxed(&seat->row, 0);		/* relaxed: as above */
 	store_relaxed(&seat->giving, 0);	/* relaxed: as above */
 	store_relaxed(&seat->leases, 0);	/* relaxed: as above */
+	store_relaxed(&seat->reading_on, 0);	/* relaxed: as above */
 	store_relaxed(&seat->many, 0);		/* relaxed: as above */
 	for (uint32_t i = 0; i < SEAT_FRAMES; i++)
 		store_relaxed(&seat->lease_frames[i], 0);	/* relaxed: as above */
@@ -147,8 +148,6 @@ static int open_seat(struct weir_queue *q, struct queue_seat *s)
 	s->spin_ns = SPIN_NS;
 	/* Nothing that it could be: the first call looks at all. */
 	s->notice_seen = UINT64_MAX;
-	/* relaxed: what was given back before is looked for, too */
-	s->again_seen = (uint32_t)(load_relaxed(&q->store.control->notice) >> 32) - 1;
 	result = tape_put_find(&s->tape);
 	if (result == 0)
 		result = tape_get_find(&s->tape);
@@ -260,6 +259,15 @@ int queue_sit_slow(struct weir_queue *q, struct queue_seat **ret_seat)
 	return 0;
 }
 
+/* Somebody waits for memory: what we only keep at hand is given back. */
+static void feed(struct queue_seat *s)
+{
+	if (!s->claimed)
+		chunk_seal(&s->tape, &s->purse);
+	if (chunk_forget(&s->tape, &s->purse))
+		queue_ring(s, QUEUE_WRITER);
+}
+
 int queue_notice(struct queue_seat *s, bool asleep)
 {
 	struct weir_queue_control *control = queue_control(s);
@@ -274,9 +282,9 @@ int queue_notice(struct queue_seat *s, bool asleep)
 		queue_rouse(s->queue);
 		notice &= ~NOTICE_DEEP;
 	}
-	if ((notice & NOTICE_HUNGRY) && chunk_forget(&s->tape, &s->purse))
-		queue_ring(s, QUEUE_WRITER);
-	s->again_now = (uint32_t)(notice >> 32);
+	if ((notice & NOTICE_HUNGRY) && !asleep)
+		feed(s);
+	s->tape.again_now = (uint32_t)(notice >> 32);
 	s->now = notice & NOTICE_NOW;
 	s->ended = notice & NOTICE_ENDED;
 	/* These are looked into with each call. */

@@ -38,7 +38,7 @@ static void count_slots(const struct weir_slot *slots, uint64_t number, struct w
 
 static int count_items(struct store *s, struct weir_queue_stat *st)
 {
-	struct cursor first, last;
+	struct cursor first = { 0 }, last;
 	int result = tape_find_first(s, &first);
 	uint32_t top = load_relaxed(&s->control->frame_top);	/* relaxed: counts only */
 

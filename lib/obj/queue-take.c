@@ -118,12 +118,12 @@ int weir_queue_take(struct weir_queue *queue, uint32_t flags, int64_t deadline,
 		};
 		if (f.again)
 			store_relaxed(&s->shared->taking_again, 0);	/* relaxed: LEDGER */
+		conversing_clear();
 		/* What was full is not. */
 		if (queue->store.geometry.max_items > 0)
 			queue_ring(s, QUEUE_WRITER);
 		result = 0;
 	}
-	s->conversing = false;
 	queue_rise(s);
 	return result;
 }
@@ -166,7 +166,7 @@ static int release(struct queue_seat *s, const struct weir_taken *taken, bool ba
 		return 0;
 	}
 	if (tape_distance(&s->tape.get, number) != 0)
-		tape_retire(&s->tape, frame_of(s, slot), number);
+		frame_retire(&s->tape, frame_of(s, slot), number);
 	queue_done_with(s, body);
 	return 0;
 }

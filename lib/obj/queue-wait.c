@@ -22,6 +22,8 @@
 #define SLEEP_NS	(100 * NS_PER_MS)
 /* How long nothing must have happened before the watch ends. */
 #define QUIET_NS	(1 * NS_PER_S)
+/* And before memory that was needed once is given back. */
+#define TRIM_NS		(100 * NS_PER_MS)
 /* What was stored before is seen by everybody after this. */
 #define SETTLE_NS	(100 * NS_PER_US)
 
@@ -43,20 +45,15 @@ static uint32_t *bell_of(const struct queue_seat *s, enum queue_side side)
 	return side == QUEUE_READER ? &control->reader_bell : &control->writer_bell;
 }
 
-void queue_ring(struct queue_seat *s, enum queue_side side)
+void queue_ring_slow(struct queue_seat *s, enum queue_side side)
 {
-	uint32_t *bell = bell_of(s, side), state = bell_state(bell);
-	struct weir_queue_control *control = queue_control(s);
+	uint32_t *bell = bell_of(s, side);
 
-	if (likely(state == BELL_QUIET))
-		return;
-	if (state == BELL_RUNG) {
+	if (bell_state(bell) == BELL_RUNG)
 		/* relaxed: a counter of our own */
 		store_relaxed(&s->shared->saved, load_relaxed(&s->shared->saved) + 1);
-		return;
-	}
-	if (bell_ring(bell))
-		add_relaxed(&control->wakes, 1);	/* relaxed: a counter */
+	else if (bell_ring(bell))
+		add_relaxed(&queue_control(s)->wakes, 1);	/* relaxed: a counter */
 }
 
 void queue_rouse(struct weir_queue *q)
@@ -91,11 +88,12 @@ static bool has_more(const struct sleeper *z)
 	const struct cursor *c = &s->tape.get;
 	uint64_t state;
 
-	if (z->want->side == QUEUE_WRITER || s->again_seen != s->again_now || !c->end ||
+	if (z->want->side == QUEUE_WRITER || s->tape.again_seen != s->tape.again_now || !c->end ||
 	    c->end - c->slot < 2)
 		return true;
 	state = load_seq(&c->slot[1].state);	/* order: SLEEP: after bell_heard() */
-	return tape_distance(c, state) >= 0 && (state & SLOT_WHAT) == SLOT_FULL;
+	/* If that one is taken already, those behind it may not be. */
+	return tape_distance(c, state) >= 0;
 }
 
 /* What ends a wait beside that: 0, or an error. */
@@ -222,24 +220,38 @@ static void watch(struct sleeper *z)
 	if (look_around(z, false))
 		z->quiet_since = now;
 	help_hungry(z);
+	if (now - z->quiet_since >= TRIM_NS) {
+		frame_trim(&z->seat->tape);
+		chunk_trim(&z->seat->tape);
+	}
 	/* The other one may hold the other bell. */
 	bell_heard(&queue_control(z->seat)->reader_bell);
 	bell_heard(&queue_control(z->seat)->writer_bell);
 }
 
-/* Nothing has happened for long: whether all can sleep without looking. */
-static bool go_deep(struct sleeper *z)
+/*
+ * Whether we can sleep without looking: nobody is inside, and whoever comes will find DEEP. After
+ * bell_listen(): who clears it has changed the bell before.
+ */
+static bool can_sleep_deep(struct sleeper *z)
 {
-	struct weir_queue_control *control = queue_control(z->seat);
+	uint64_t *notice = &queue_control(z->seat)->notice;
 	uint32_t nothing = 0;
 
+	z->seat->notice_seen = UINT64_MAX;
+	sys_futex_wait(&nothing, 0, clock_now() + SETTLE_NS);
+	/* order: DEEP: still so after having looked */
+	return !look_around(z, false) && !look(z) && (load_seq(notice) & NOTICE_DEEP);
+}
+
+/* Nothing has happened for long: let all sleep without looking. */
+static bool go_deep(struct sleeper *z)
+{
 	if (look_around(z, true) || look(z))
 		return false;
 	/* order: DEEP, before the look around; and see queue_sit() */
-	or_seq(&control->notice, NOTICE_DEEP);
-	z->seat->notice_seen = UINT64_MAX;
-	sys_futex_wait(&nothing, 0, clock_now() + SETTLE_NS);
-	if (!look_around(z, false) && !look(z))
+	or_seq(&queue_control(z->seat)->notice, NOTICE_DEEP);
+	if (can_sleep_deep(z))
 		return true;
 	queue_rouse(z->seat->queue);
 	return false;
@@ -252,10 +264,12 @@ static bool go_deep(struct sleeper *z)
 /* Until when to sleep. */
 static int64_t slice(struct sleeper *z, int64_t now)
 {
-	/* order: DEEP: who clears it has woken us, or is about to */
+	/* order: DEEP: after bell_listen() */
 	bool deep = load_seq(&queue_control(z->seat)->notice) & NOTICE_DEEP;
 
-	if (!deep && z->watch >= 0 && now - z->quiet_since >= QUIET_NS) {
+	if (deep) {
+		deep = can_sleep_deep(z);
+	} else if (z->watch >= 0 && now - z->quiet_since >= QUIET_NS) {
 		deep = go_deep(z);
 		if (!deep)
 			z->quiet_since = clock_now();
@@ -268,18 +282,18 @@ static int64_t slice(struct sleeper *z, int64_t now)
 /* 1: it has come; 0: once more; or an error. */
 static int sleep_once(struct sleeper *z)
 {
-	int64_t now = clock_now(), until;
 	uint32_t listened, before;
+	int64_t until, now;
 	int result;
 
 	take_watch(z);
-	until = slice(z, now);
 	listened = bell_listen(z->bell);
 	if (look(z))
 		return 1;
 	result = disturbance(z->seat);
 	if (result < 0)
 		return result;
+	until = slice(z, clock_now());
 	/* What a disturbance has told may be what we wait for. */
 	if (look(z))
 		return 1;

@@ -17,6 +17,8 @@
 #include "mem/store.h"
 #include "ring/backlog.h"
 #include "ring/chunk.h"
+#include "ring/conversing.h"
+#include "ring/frame.h"
 #include "ring/tape.h"
 #include "wait/bell.h"
 #include "weir/queue.h"
@@ -35,14 +37,17 @@ struct queue_seat {
 	struct purse purse;
 	struct backlog backlog;
 	uint64_t notice_seen;
-	uint32_t again_seen;	/* requeued, up to which we have looked for such */
-	uint32_t again_now;	/* what it was at the last notice */
 	bool ended;		/* the queue was shut down */
 	bool now;		/* and is to be emptied */
-	bool conversing;	/* has put since it last got: nothing is to wait for a backlog */
 	bool may_spin;
 	int64_t spin_ns;
-	uint64_t head_seen;	/* a position that the readers have reached */
+	uint32_t streak;	/* messages found since there was none */
+	uint32_t dry_polls;	/* in vain, one after the other */
+	int64_t dry_since;
+	uint64_t dry_at;	/* the position */
+	struct cursor first;	/* the readers' place, as we last saw it */
+	uint64_t head_seen;	/* its position */
+	uint64_t depth_noted;	/* depths up to this are no news */
 	/* A claim. */
 	bool claimed;
 	uint8_t *claim_bytes;
@@ -106,8 +111,7 @@ int queue_wait(struct queue_seat *s, const struct queue_want *want, uint32_t fla
 	       int64_t deadline);
 /* Wake all who sleep without looking. */
 void queue_rouse(struct weir_queue *q);
-/* A reader, or a writer, may have something to do. */
-void queue_ring(struct queue_seat *s, enum queue_side side);
+void queue_ring_slow(struct queue_seat *s, enum queue_side side);
 
 /* queue-mend.c */
 /* Clean up after seat @name if it is gone; whether it was. */
@@ -135,11 +139,10 @@ struct queue_found {
 	bool again;		/* not at the cursor */
 };
 
-int queue_find(struct queue_seat *s, struct queue_found *ret);
-/* Take what was found: whether nobody was faster. */
-bool queue_take_found(struct queue_seat *s, const struct queue_found *f, uint64_t leased);
-/* Be done with it: its memory, and the sleepers for room. */
-void queue_done_with(struct queue_seat *s, uint64_t body);
+/* Memory may have become free. */
+void queue_saw_chunk(struct queue_seat *s);
+/* What was given back, or that nothing is to be had any more. */
+int queue_find_unusual(struct queue_seat *s, struct queue_found *ret);
 /* Take and drop the oldest; whether there was one. */
 int queue_drop(struct queue_seat *s);
 
@@ -174,6 +177,59 @@ static ALWAYS_INLINE int queue_sit(struct weir_queue *q, struct queue_seat **ret
 		}
 	}
 	return 0;
+}
+
+/* A reader, or a writer, may have something to do. */
+static ALWAYS_INLINE void queue_ring(struct queue_seat *s, enum queue_side side)
+{
+	struct weir_queue_control *control = queue_control(s);
+
+	if (unlikely(bell_state(side == QUEUE_READER ? &control->reader_bell
+						     : &control->writer_bell) != BELL_QUIET))
+		queue_ring_slow(s, side);
+}
+
+static ALWAYS_INLINE int queue_find(struct queue_seat *s, struct queue_found *ret)
+{
+	int result;
+
+	ret->again = false;
+	if (unlikely(s->tape.again_seen != s->tape.again_now || s->now)) {
+		result = queue_find_unusual(s, ret);
+		if (result < 0)
+			return result;
+	} else {
+		result = 0;
+	}
+	if (likely(result == 0)) {
+		result = tape_look(&s->tape, &ret->state, &ret->body);
+		if (result <= 0)
+			return unlikely(result == -EBADMSG) ? queue_poison(s->queue) : result;
+		ret->slot = s->tape.get.slot;
+	}
+	if (unlikely(!chunk_find(s->tape.store, ret->body, &ret->bytes, &ret->size)))
+		return queue_poison(s->queue);
+	return 1;
+}
+
+/* Take what was found: whether nobody was faster. */
+static ALWAYS_INLINE bool queue_take_found(struct queue_seat *s, const struct queue_found *f,
+					   uint64_t leased)
+{
+	if (unlikely(!tape_take(&s->tape, f->slot, f->state, leased)))
+		return false;
+	if (likely(!f->again))
+		s->tape.get.slot = f->slot + 1;
+	return true;
+}
+
+/* Be done with it: its memory, and the sleepers for room. */
+static ALWAYS_INLINE void queue_done_with(struct queue_seat *s, uint64_t body)
+{
+	if (unlikely(chunk_saw(&s->tape, &s->purse, body)))
+		queue_saw_chunk(s);
+	else if (unlikely(s->tape.store->geometry.max_items > 0))
+		queue_ring(s, QUEUE_WRITER);
 }
 
 static ALWAYS_INLINE void queue_rise(struct queue_seat *s)

@@ -2,6 +2,7 @@
 #include "ring/backlog.h"
 
 #include "base/clock.h"
+#include "ring/conversing.h"
 
 /*
  * Slower streams, in bytes per microsecond, are not worth a trial: about a million messages a
@@ -18,6 +19,8 @@
 #define PAUSE_MIN	(1 * NS_PER_MS)
 #define PAUSE_MAX	(256 * NS_PER_MS)
 #define POLL_TURNS	16
+
+_Thread_local bool conversing_now __attribute__((tls_model("initial-exec")));
 
 static void enter(struct backlog *b, enum backlog_mode mode)
 {

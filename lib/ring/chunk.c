@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "ring/chunk.h"
 
+#include "ring/frame.h"
+
 /* Bytes of free chunks that keep their memory. */
 #define BYTES_KEPT (UINT32_C(4) << 20)
 /* Chunks that may be used before it is asked whether some could have been given back. */
 #define SWEEP_MIN 64
+#define EMPTY_ONE_OF 8
 /* How often a pair of words is read again that somebody changes meanwhile. */
 #define TRIES 8
 
@@ -366,7 +369,8 @@ static int new_row(struct tape *t, uint32_t count)
 	return result < 0 ? result : (int)chunk;
 }
 
-int chunk_row(struct tape *t, uint64_t size, uint8_t **ret_bytes, uint64_t *ret_body)
+int chunk_row(struct tape *t, struct purse *p, uint64_t size, uint8_t **ret_bytes,
+	      uint64_t *ret_body)
 {
 	uint64_t count = (size + t->store->chunk_size - 1) >> t->store->geometry.chunk_shift;
 	int chunk;
@@ -376,8 +380,12 @@ int chunk_row(struct tape *t, uint64_t size, uint8_t **ret_bytes, uint64_t *ret_
 	chunk = find_row(t, (uint32_t)count);
 	if (chunk == -ENOENT)
 		chunk = new_row(t, (uint32_t)count);
-	if (chunk == -ENOENT && chunk_sweep(t))
+	if (chunk == -ENOENT) {
+		/* Our own may be in the only place. */
+		chunk_seal(t, p);
+		chunk_sweep(t);
 		chunk = find_row(t, (uint32_t)count);
+	}
 	if (chunk < 0)
 		return chunk;
 	*ret_bytes = store_bytes(t->store, (uint32_t)chunk, 0, size);
@@ -462,6 +470,36 @@ static bool many_free(const struct store *s, uint32_t count)
 				   BYTES_KEPT + ((uint64_t)count << s->geometry.chunk_shift) * 4;
 }
 
+/*
+ * To empty and fill again costs as much as a thousand messages. So of what is free beyond the
+ * measure every eighth loses its memory when it is given back; the rest when all is quiet.
+ */
+static bool is_to_be_emptied(struct tape *t, uint32_t count)
+{
+	return many_free(t->store, count) && ++t->given % EMPTY_ONE_OF == 0;
+}
+
+void chunk_trim(struct tape *t)
+{
+	uint32_t top = top_of(t->store);
+	uint64_t word;
+
+	for (uint32_t i = 0; i < top && many_free(t->store, 1); i++) {
+		struct weir_chunk *c = store_chunk(t->store, i);
+
+		if (!c || (words_of(c).low & (CHUNK_STATE | CHUNK_WARM)) != CHUNK_WARM)
+			continue;
+		/* relaxed: LEDGER, before the exchange */
+		store_relaxed(&t->seat->giving_count, 1);
+		store_relaxed(&t->seat->giving, i + 1);	/* relaxed: as above */
+		if (fill(t, i, 1, &word)) {
+			store_empty_chunks(t->store, i, 1);
+			give(t, i, word, false);
+		}
+		store_relaxed(&t->seat->giving, 0);	/* relaxed: LEDGER */
+	}
+}
+
 /* A row, or a chunk that is to be emptied: FILLING by us first, so that it is mended if we die. */
 static bool give_row(struct tape *t, uint32_t chunk, struct pair was, bool empty)
 {
@@ -511,7 +549,7 @@ bool chunk_give_back(struct tape *t, uint32_t chunk)
 	if ((was.low & CHUNK_STATE) != CHUNK_SEALED ||
 	    !is_done(t->store, chunk, load_relaxed(&c->first), PLACE_NUMBER(was.high)))
 		return false;
-	empty = many_free(t->store, CHUNK_COUNT(was.high));
+	empty = is_to_be_emptied(t, CHUNK_COUNT(was.high));
 	if (empty || CHUNK_COUNT(was.high) != 1)
 		return give_row(t, chunk, was, empty);
 	free.low = ((was.low & ~(CHUNK_STATE | CHUNK_SEAT_MASK)) + CHUNK_GENERATION_ONE) |
@@ -554,7 +592,7 @@ bool chunk_sweep(struct tape *t)
 	uint32_t top = top_of(t->store);
 	bool any = false;
 
-	tape_sweep(t);
+	frame_sweep(t);
 	for (uint32_t i = 0; i < top; i++)
 		any |= chunk_give_back(t, i);
 	return any;

@@ -40,7 +40,8 @@ static inline bool chunk_is_row(const struct store *s, uint64_t size)
  * -ENOBUFS: the machine has no memory for them; -ENOMEM; -EMSGSIZE: there are not as many.
  */
 int chunk_next(struct tape *t, struct purse *p);
-int chunk_row(struct tape *t, uint64_t size, uint8_t **ret_bytes, uint64_t *ret_body);
+int chunk_row(struct tape *t, struct purse *p, uint64_t size, uint8_t **ret_bytes,
+	      uint64_t *ret_body);
 
 /* Seal the row that was filled, after its message was put; or, if it was not, give it up. */
 void chunk_row_done(struct tape *t);
@@ -59,7 +60,7 @@ static ALWAYS_INLINE int chunk_room(struct tape *t, struct purse *p, uint64_t si
 		int result;
 
 		if (chunk_is_row(t->store, size))
-			return chunk_row(t, size, ret_bytes, ret_body);
+			return chunk_row(t, p, size, ret_bytes, ret_body);
 		if (size == 0) {
 			*ret_bytes = t->store->bytes;
 			*ret_body = BODY_NOWHERE;
@@ -126,6 +127,9 @@ static ALWAYS_INLINE bool chunk_saw(struct tape *t, struct purse *p, uint64_t bo
 bool chunk_forget(struct tape *t, struct purse *p);
 /* The same for all chunks. */
 bool chunk_sweep(struct tape *t);
+
+/* Empty what is free beyond a measure. */
+void chunk_trim(struct tape *t);
 
 /* Clean up the chunk, or row, that seat @name, which is gone, had in hand. */
 void chunk_mend(struct store *s, uint32_t chunk, uint32_t count, uint32_t name,

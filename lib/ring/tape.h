@@ -26,6 +26,11 @@ struct tape {
 	struct store *store;
 	struct weir_seat *seat;		/* mine */
 	uint32_t name;			/* of it */
+	uint32_t given;			/* chunks and frames that were given back */
+	/* How often something was given back: at the last notice; and what we have looked for. */
+	uint32_t again_now;
+	uint32_t again_seen;
+	uint64_t guess;			/* state of a slot that is free to put, or 0 */
 	bool closing;			/* puts the end */
 	struct cursor put;
 	struct cursor get;
@@ -74,6 +79,20 @@ static ALWAYS_INLINE int tape_put(struct tape *t, uint64_t what, uint64_t body, 
 				return result < 0 ? result : -EAGAIN;
 			continue;
 		}
+		/*
+		 * Mostly it is what the slot before was. To look would fetch the line twice, once
+		 * to read and once to write.
+		 */
+		was.low = t->guess;
+		was.high = 0;
+		/* order: PUT, as below */
+		if (likely(was.low != 0 && cas_pair((struct pair *)(void *)slot, &was,
+					    (struct pair){ c->number | what, body }))) {
+			prefetch_to_write(slot + TAPE_AHEAD);
+			c->slot = slot + 1;
+			return 0;
+		}
+		t->guess = 0;
 		/* order: DONE acquire, from tape_release(): what was read of the last message. */
 		was.low = load_acquire(&slot->state);
 		distance = tape_distance(c, was.low);
@@ -84,6 +103,7 @@ static ALWAYS_INLINE int tape_put(struct tape *t, uint64_t what, uint64_t body, 
 			/* order: PUT, to tape_look(): the message. order: SLEEP: before the bell */
 			if (likely(cas_pair((struct pair *)(void *)slot, &was,
 					    (struct pair){ c->number | what, body }))) {
+				t->guess = was.low;
 				c->slot = slot + 1;
 				return 0;
 			}
@@ -161,6 +181,7 @@ static ALWAYS_INLINE bool tape_take(const struct tape *t, struct weir_slot *slot
 /* Be done with the message in @slot, of segment @number, which is ours. */
 static ALWAYS_INLINE void tape_release(struct weir_slot *slot, uint64_t number)
 {
+	store_relaxed(&slot->body, 0);	/* relaxed: for who guesses what is there */
 	/* order: DONE release, to tape_put(), all_done() and holds(): we have read it. */
 	store_release(&slot->state, number | SLOT_FREE);
 }
@@ -175,13 +196,21 @@ static inline uint64_t tape_position(const struct cursor *c)
 
 #define TAPE_POSITION_MASK ((UINT64_C(1) << (NUMBER_BITS + 10)) - 1)
 
-/* Segment 1 in frame 0, of an empty store. */
+/* The beginning of the segment at @place: 0; -EBADMSG, -ENOMEM. */
+int tape_enter(struct store *s, uint64_t place, struct cursor *ret);
+/* Move a hint from the segment of @c to the one behind it, unless somebody was faster. */
+void tape_help(uint64_t *hint, const struct cursor *c, const struct cursor *next);
+
+/* The first segment, in frame 0 of an empty store. */
 int tape_create(struct store *s, uint64_t first_number);
 
 /* The last segment that hangs on the tape, and its number. -EBADMSG, -ENOMEM. */
 int tape_find_last(struct store *s, struct cursor *ret);
-/* The first that may still have something to get. */
-int tape_find_first(struct store *s, struct cursor *ret);
+/*
+ * The first message that is not taken; what was given back aside. @c is where it was once, or
+ * nowhere.
+ */
+int tape_find_first(struct store *s, struct cursor *c);
 /* The segment after that of @c: 1; 0: there is none yet; -EBADMSG, -ENOMEM, -ESTALE. */
 int tape_follow(struct store *s, const struct cursor *c, struct cursor *ret);
 
@@ -196,13 +225,5 @@ int tape_find_again(struct tape *t, struct weir_slot **ret_slot, uint64_t *ret_s
 bool tape_requeue(struct weir_slot *slot, uint64_t state);
 /* Give back all that seat @name, which is gone, has taken in @frame; how much. */
 int tape_requeue_frame(struct store *s, uint32_t frame, uint32_t name, uint64_t seat_word);
-
-/* Be done with the segment @number in @frame, if all its messages are; whether it was. */
-bool tape_retire(struct tape *t, uint32_t frame, uint64_t number);
-/* Do that with all segments that nobody reads any more. */
-void tape_sweep(struct tape *t);
-
-/* Clean up the frame that seat @name, which is gone, held. */
-void tape_mend_frame(struct store *s, uint32_t frame, uint32_t name, uint64_t seat_word);
 
 #endif
