@@ -17,7 +17,8 @@
 
 #define SPIN_NS (25 * NS_PER_US)
 
-_Thread_local struct queue_cache queue_cache __attribute__((tls_model("initial-exec")));
+_Thread_local struct queue_cache queue_cache[QUEUE_CACHED]
+	__attribute__((tls_model("initial-exec")));
 
 /*
  * In the queue
@@ -253,8 +254,7 @@ int queue_sit_slow(struct weir_queue *q, struct queue_seat **ret_seat)
 		store_release(&s->thread, 0);	/* order: THREAD release, to have() */
 		return result;
 	}
-	queue_cache.queue = q->number;
-	queue_cache.seat = s;
+	queue_cache[q->number % QUEUE_CACHED] = (struct queue_cache){ q->number, s };
 	*ret_seat = s;
 	return 0;
 }

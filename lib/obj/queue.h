@@ -69,13 +69,16 @@ struct weir_queue {
 	void *blocks[QUEUE_BLOCKS];	/* struct queue_seat[QUEUE_BLOCK_SEATS] each */
 };
 
-/* The seat that this thread used last. */
+/* The seats that this thread used last, by the numbers of their queues. */
 struct queue_cache {
 	uint64_t queue;
 	struct queue_seat *seat;
 };
 
-extern _Thread_local struct queue_cache queue_cache __attribute__((tls_model("initial-exec")));
+#define QUEUE_CACHED 4U
+
+extern _Thread_local struct queue_cache queue_cache[QUEUE_CACHED]
+	__attribute__((tls_model("initial-exec")));
 
 /* What a sleeper waits for. */
 enum queue_side {
@@ -154,10 +157,11 @@ static inline struct weir_queue_control *queue_control(const struct queue_seat *
 /* A seat for this thread, inside a call. */
 static ALWAYS_INLINE int queue_sit(struct weir_queue *q, struct queue_seat **ret_seat)
 {
-	struct queue_seat *s = queue_cache.seat;
+	const struct queue_cache *cached = &queue_cache[q->number % QUEUE_CACHED];
+	struct queue_seat *s = cached->seat;
 	int result;
 
-	if (unlikely(queue_cache.queue != q->number || s->name == 0)) {
+	if (unlikely(cached->queue != q->number || s->name == 0)) {
 		result = queue_sit_slow(q, &s);
 		if (unlikely(result < 0))
 			return result;
