@@ -11,10 +11,10 @@
 
 /* Mapped at least at a time: page tables are cheap, system calls are not. */
 #define REACH_STEP	(UINT64_C(1) << 20)
-/* Looked after at a time, and what is left to the rest of the machine. */
-#define GRANT		((int64_t)4 << 20)
 #define BLOCK		(UINT64_C(64) << 10)
-#define RESERVE		(UINT64_C(32) << 20)
+/* Asked for at a time, beyond what is needed, as long as that is little of what there is. */
+#define GRANT		(UINT64_C(4) << 20)
+#define GRANT_SHARE	16
 
 static uint64_t page_size(void)
 {
@@ -226,14 +226,16 @@ void store_destroy(struct store *s)
 /* Whether the machine has @size bytes to spare. */
 static int grant(struct store *s, uint64_t size)
 {
-	uint64_t room;
+	uint64_t room, more;
 
 	/* relaxed: about how much; two threads may look at the same time */
 	if (load_relaxed(&s->granted) < (int64_t)size) {
 		room = headroom();
-		if (room < RESERVE || room - RESERVE < size)
+		if (room < size)
 			return -ENOBUFS;
-		add_relaxed(&s->granted, GRANT + (int64_t)size);	/* relaxed: as above */
+		more = (room - size) / GRANT_SHARE;
+		more = size + (more < GRANT ? more : GRANT);
+		add_relaxed(&s->granted, (int64_t)more);	/* relaxed: as above */
 	}
 	add_relaxed(&s->granted, -(int64_t)size);	/* relaxed: as above */
 	return 0;
