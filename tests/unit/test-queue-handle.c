@@ -342,8 +342,8 @@ static void lie(int index)
 	case 5: g->frames = 0; break;
 	case 6: g->frames = 1; break;
 	case 7: g->frames = QUEUE_FRAMES_MAX + 1; break;
-	case 8: g->frames++; break;
-	case 9: g->frames--; break;
+	case 8: g->frames += 4; break;
+	case 9: g->frames -= 4; break;
 	case 10: g->chunks = 0; break;
 	case 11: g->chunks = QUEUE_CHUNKS_MAX; break;
 	case 12: g->chunks++; break;
