@@ -7,7 +7,7 @@
 #include "object-model.h"
 
 #define CAPACITY	(UINT64_C(16) << 10)
-#define LARGE		(((size_t)3 << 20) / LESS)
+#define LARGE		(((size_t)1 << 20) / LESS)
 #define STREAM		(4000 / LESS)
 
 static struct weir_end *ends[2];
