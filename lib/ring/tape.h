@@ -30,7 +30,7 @@ struct tape {
 	/* How often something was given back: at the last notice; and what we have looked for. */
 	uint32_t again_now;
 	uint32_t again_seen;
-	uint64_t guess;			/* state of a slot that is free to put, or 0 */
+	struct pair guess;		/* what the slot to put into held a moment ago, or 0 */
 	bool closing;			/* puts the end */
 	struct cursor put;
 	struct cursor get;
@@ -58,6 +58,27 @@ static ALWAYS_INLINE int64_t tape_distance(const struct cursor *c, uint64_t word
 }
 
 /*
+ * To the next slot. What is in it is read now, while the line is ours, from having put something
+ * beside it: read when it is needed it would be fetched twice, to be read and to be written.
+ */
+static ALWAYS_INLINE void tape_put_step(struct tape *t)
+{
+	struct cursor *c = &t->put;
+	struct weir_slot *slot = ++c->slot;
+
+	t->guess.low = 0;
+	if (unlikely(slot == c->end))
+		return;
+	prefetch_to_write(slot + TAPE_AHEAD);
+	/* relaxed: the exchange finds out, and what is free stays so until somebody puts */
+	t->guess.low = load_relaxed(&slot->state);
+	t->guess.high = load_relaxed(&slot->body);	/* relaxed: as above */
+	if (unlikely(tape_distance(c, t->guess.low) >= 0 ||
+		     (t->guess.low & SLOT_WHAT) != SLOT_FREE))
+		t->guess.low = 0;
+}
+
+/*
  * Put a message: 0; -EPIPE: the tape has ended; or as tape_put_next().
  *
  * @what	SLOT_FULL, or SLOT_END to end the tape
@@ -79,32 +100,23 @@ static ALWAYS_INLINE int tape_put(struct tape *t, uint64_t what, uint64_t body, 
 				return result < 0 ? result : -EAGAIN;
 			continue;
 		}
-		/*
-		 * Mostly it is what the slot before was. To look would fetch the line twice, once
-		 * to read and once to write.
-		 */
-		was.low = t->guess;
-		was.high = 0;
 		/* order: PUT, as below */
-		if (likely(was.low != 0 && cas_pair((struct pair *)(void *)slot, &was,
+		if (likely(t->guess.low != 0 && cas_pair((struct pair *)(void *)slot, &t->guess,
 					    (struct pair){ c->number | what, body }))) {
-			prefetch_to_write(slot + TAPE_AHEAD);
-			c->slot = slot + 1;
+			tape_put_step(t);
 			return 0;
 		}
-		t->guess = 0;
+		t->guess.low = 0;
 		/* order: DONE acquire, from tape_release(): what was read of the last message. */
 		was.low = load_acquire(&slot->state);
 		distance = tape_distance(c, was.low);
 		if (likely(distance < 0 && (was.low & SLOT_WHAT) == SLOT_FREE)) {
 			/* relaxed: the exchange finds out */
 			was.high = load_relaxed(&slot->body);
-			prefetch_to_write(slot + TAPE_AHEAD);
 			/* order: PUT, to tape_look(): the message. order: SLEEP: before the bell */
 			if (likely(cas_pair((struct pair *)(void *)slot, &was,
 					    (struct pair){ c->number | what, body }))) {
-				t->guess = was.low;
-				c->slot = slot + 1;
+				tape_put_step(t);
 				return 0;
 			}
 			continue;
@@ -181,7 +193,6 @@ static ALWAYS_INLINE bool tape_take(const struct tape *t, struct weir_slot *slot
 /* Be done with the message in @slot, of segment @number, which is ours. */
 static ALWAYS_INLINE void tape_release(struct weir_slot *slot, uint64_t number)
 {
-	store_relaxed(&slot->body, 0);	/* relaxed: for who guesses what is there */
 	/* order: DONE release, to tape_put(), all_done() and holds(): we have read it. */
 	store_release(&slot->state, number | SLOT_FREE);
 }
