@@ -7,7 +7,8 @@ RESULT = {
     "batch", "capacity_bytes", "capacity_msgs", "touch", "rate", "placement", "repeats",
     "messages", "duration_s", "block", "floor_rtt_ns", "msgs_per_s", "bytes_per_s", "latency_ns",
     "issue_ns", "transit_ns", "syscalls_per_msg", "syscalls_source", "ctx_switches_per_msg",
-    "attach", "cpu_ns_per_msg", "page_faults_per_msg", "memory_bytes", "integrity", "valid", "warnings",
+    "attach", "recover", "cpu_ns_per_msg", "page_faults_per_msg", "memory_bytes", "integrity",
+    "valid", "warnings",
 }
 RATE = {"median", "ci95_low", "ci95_high", "values"}
 TIMES = {"min", "p50", "p90", "p99", "p99_9", "p99_99", "max", "mean", "samples", "p50_values",
@@ -58,5 +59,7 @@ def sense(result):
     if result["capacity_msgs"] is None and not set(unknown) & set(result["warnings"]) or \
             not result["memory_bytes"]:
         yield f"{where}: no capacity"
+    if (result["recover"] is None) == (result["workload"] == "recover"):
+        yield f"{where}: recover is {result['recover']}"
     if result["placement"] in ("near", "far") and None in result["floor_rtt_ns"]:
         yield f"{where}: no floor"

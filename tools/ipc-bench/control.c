@@ -15,10 +15,10 @@ int32_t task_other_cpu(const struct task *task)
 	return task->cpu[0];
 }
 
-void task_receivers(const struct task *task, unsigned int *ret_first, unsigned int *ret_last)
+void task_counters(const struct task *task, unsigned int *ret_first, unsigned int *ret_last)
 {
-	/* As answers by the pinger, or as objects by the one who makes them. */
-	bool back = task->workload == WORKLOAD_RTT || task->workload == WORKLOAD_ATTACH;
+	/* Answers come back to the pinger; worker 0 makes objects, and kills. */
+	bool back = task->workload == WORKLOAD_RTT || !task_moves(task);
 
 	*ret_first = back ? 0 : task->producers;
 	*ret_last = back ? task->producers : task_workers(task);
@@ -29,7 +29,7 @@ uint64_t control_done(const struct control *control, enum pass pass)
 	unsigned int first, last;
 	uint64_t done = 0;
 
-	task_receivers(&control->task, &first, &last);
+	task_counters(&control->task, &first, &last);
 	for (unsigned int i = first; i < last; i++)
 		done += control->worker[i].pass[pass].done;
 	return done;
@@ -45,7 +45,7 @@ int64_t control_ns(const struct control *control, enum pass pass)
 	for (unsigned int i = 1; i < control->task.producers; i++)
 		if (worker[i].pass[pass].start && worker[i].pass[pass].start < start)
 			start = worker[i].pass[pass].start;
-	task_receivers(&control->task, &first, &last);
+	task_counters(&control->task, &first, &last);
 	for (unsigned int i = first; i < last; i++)
 		if (worker[i].pass[pass].end > end)
 			end = worker[i].pass[pass].end;

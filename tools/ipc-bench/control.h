@@ -19,6 +19,7 @@
 #include "bench/noise.h"
 #include "bench/pattern.h"
 #include "mech.h"
+#include "recover.h"
 
 #define SOURCE_BYTES	16
 
@@ -28,6 +29,7 @@ enum workload {
 	WORKLOAD_ONEWAY,
 	WORKLOAD_ATTACH,
 	WORKLOAD_MPMC,
+	WORKLOAD_RECOVER,
 	WORKLOADS,
 };
 
@@ -128,6 +130,7 @@ struct control {
 	uint32_t brackets;		/* how often it was taken */
 	struct worker_result worker[WORKERS_MAX];
 	struct attach attach;
+	struct recover recover;
 	struct hist hist;
 };
 
@@ -148,13 +151,20 @@ static inline bool task_streams(const struct task *task)
 	return task->workload == WORKLOAD_STREAM || task->workload == WORKLOAD_MPMC;
 }
 
+/* Whether it is about messages; not about what becomes of objects and processes. */
+static inline bool task_moves(const struct task *task)
+{
+	return task->workload != WORKLOAD_ATTACH && task->workload != WORKLOAD_RECOVER;
+}
+
 /* The first CPU of the task that is not that of worker 0, or that one when there is no other. */
 int32_t task_other_cpu(const struct task *task);
 
-/* Which workers receive the messages that are counted: from the first to before the last. */
-void task_receivers(const struct task *task, unsigned int *ret_first, unsigned int *ret_last);
+/* Which workers count what was done: from the first to before the last. They receive the messages,
+ * or what else there is to do is done by them. */
+void task_counters(const struct task *task, unsigned int *ret_first, unsigned int *ret_last);
 
-/* Messages that were received in a pass. */
+/* Messages that were received in a pass, or what else was done. */
 uint64_t control_done(const struct control *control, enum pass pass);
 
 /* How long a pass took, from its start to the receipt of the last message. */

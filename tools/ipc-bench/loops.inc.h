@@ -392,12 +392,28 @@ LOOP loop_oneway_recv(struct worker *w)
 	return r;
 }
 
+LOOP loop_one_send(struct worker *w, uint64_t header)
+{
+	struct pattern_shape shape = w->shape;
+	uint64_t sum;
+
+	return msg_send(w, &shape, header, &sum);
+}
+
+LOOP loop_one_recv(struct worker *w, uint64_t *ret_header, uint64_t *ret_sum)
+{
+	struct pattern_shape shape = w->shape;
+
+	return msg_recv(w, &shape, ret_header, ret_sum);
+}
+
 #define LOOPS \
 	{ \
 		.stream_send = loop_stream_send, .stream_recv = loop_stream_recv, \
 		.rtt_ping = loop_rtt_ping, .rtt_pong = loop_rtt_pong, \
 		.oneway_send = loop_oneway_send, .oneway_recv = loop_oneway_recv, \
 		.mpmc_send = loop_mpmc_send, .mpmc_recv = loop_mpmc_recv, \
+		.one_send = loop_one_send, .one_recv = loop_one_recv, \
 	}
 
 #endif

@@ -6,7 +6,7 @@
  *	plan	what will run		run, execute	the controller: blocks, one repeat at a time
  *	repeat	the process of a repeat	worker, loops	the processes that move messages
  *	mech-*	the mechanisms		control, records	the memory that all of them share
- *	attach	that workload		fd-*, unix, weir-*, python, harm	parts of mechanisms
+ *	attach, recover	those workloads	fd-*, unix, weir-*, python, harm	parts of mechanisms
  *	result	rows and points		report-*, rank	tables and JSON
  */
 #include <errno.h>

@@ -60,6 +60,7 @@ const struct mech mech_weir_queue_zc = {
 	.summary = "the same, written and read in place",
 	.capabilities = MECH_BOUNDARIES | MECH_MANY | MECH_COPIES0,
 	.create = weir_queues_create,
+	.hold = weir_queues_hold,
 	.close = weir_queues_leave,
 	.loops = &place_loops,
 };

@@ -93,6 +93,7 @@ const struct mech mech_weir_queue = {
 	.make = weir_queues_make,
 	.held = weir_queues_held,
 	.create = weir_queues_create,
+	.hold = weir_queues_hold,
 	.close = weir_queues_leave,
 	.loops = &queue_loops,
 };

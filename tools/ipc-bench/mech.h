@@ -42,7 +42,7 @@ struct setup {
 	uint32_t batch;		/* messages per call */
 	enum wait wait;
 	bool duplex;		/* both directions are needed (rtt) */
-	bool many;		/* any number of processes on each side (mpmc) */
+	bool many;		/* any number of processes on each side (mpmc, recover) */
 	uint64_t capacity;	/* bytes that may be queued; 0: as it comes */
 	int64_t wake_ns;	/* how long an adaptive wait retries before it sleeps */
 	uint32_t touch;		/* enum pattern_touch, for those with other processes */
@@ -100,6 +100,9 @@ struct loops {
 	int (*oneway_recv)(struct worker *worker);
 	int (*mpmc_send)(struct worker *worker);
 	int (*mpmc_recv)(struct worker *worker);
+	/* One message, for workloads that are about something else. */
+	int (*one_send)(struct worker *worker, uint64_t header);
+	int (*one_recv)(struct worker *worker, uint64_t *ret_header, uint64_t *ret_sum);
 };
 
 /* What a mechanism can do, for `list`. */
@@ -146,6 +149,10 @@ struct mech {
 	int (*pass)(struct link *link, int side, int socket);
 	int (*accept)(struct link *link, int side, int socket);
 	uint64_t (*held)(const struct link *link);
+
+	/* For recover, by a process that sends: take the oldest message and keep it until death,
+	 * when others get it. NULL: what a process has received dies with it. */
+	int (*hold)(struct link *link);
 
 	/* In worker @side, on its CPU, first in that of side 0: what cannot be made before the
 	 * fork. NULL: nothing. Returns 0 or a negative errno. */

@@ -9,7 +9,9 @@
 #include "control.h"
 #include "mech.h"
 
-const char *const workload_names[] = { "rtt", "stream", "oneway", "attach", "mpmc", NULL };
+const char *const workload_names[] = {
+	"rtt", "stream", "oneway", "attach", "mpmc", "recover", NULL
+};
 const char *const wait_names[] = { "own", "spin", "block", "adaptive", NULL };
 const char *const touch_names[] = { "full", "wide", "line", "none", NULL };
 const char *const engine_names[] = { "epoll", "uring", NULL };
@@ -53,7 +55,8 @@ static const struct row rows[] = {
 	  "what to measure; all that are found", NULL },
 	{ "workload", KIND_WORDS, FOR_RUN, AT(workloads), "LIST",
 	  "rtt (ping-pong), stream (throughput), oneway (open loop at --rate), attach (make,"
-	  " connect, pass and drop an object), mpmc (--producers to --consumers); rtt,stream",
+	  " connect, pass and drop an object), mpmc (--producers to --consumers), recover"
+	  " (--consumers survive others that are killed); rtt,stream",
 	  workload_names },
 	{ "wait", KIND_WORDS, FOR_RUN, AT(waits), "LIST",
 	  "own (as it comes), spin, block, adaptive; own", wait_names },
@@ -70,8 +73,8 @@ static const struct row rows[] = {
 	  arrival_names },
 	{ "producers", KIND_COUNT, FOR_RUN, AT(producers), "N", "writing processes of mpmc; 1",
 	  NULL },
-	{ "consumers", KIND_COUNT, FOR_RUN, AT(consumers), "N", "reading processes of mpmc; 1",
-	  NULL },
+	{ "consumers", KIND_COUNT, FOR_RUN, AT(consumers), "N",
+	  "reading processes of mpmc, recover; 1", NULL },
 	{ "cpus", KIND_CPUS, MEASURES | FOR_FLOOR, AT(cpus), "LIST|none",
 	  "CPUs of the processes in turn; two on different cores", NULL },
 	{ "duration", KIND_SECONDS, FOR_RUN, AT(duration), "SEC", "of a timed pass; 0.2", NULL },

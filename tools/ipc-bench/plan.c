@@ -95,15 +95,21 @@ static const char *misfit(const struct options *options, const struct config *co
 {
 	const struct task *task = &config->task;
 
-	if (task->workload != WORKLOAD_MPMC && (options->producers != 1 || options->consumers != 1))
+	if (task->consumers != options->consumers)
 		return "this workload has one producer and one consumer";
+	if (task->producers != options->producers)
+		return "this workload has one producer";
 	if (task->setup.batch > 1 && !task_streams(task))
 		return "this workload sends one message at a time";
 	if (task->workload == WORKLOAD_ATTACH && !mechs[task->mechanism]->make)
 		return "attach does not know how to make one";
+	if (task->workload == WORKLOAD_RECOVER && !mechs[task->mechanism]->hold)
+		return "what a process has received dies with it";
 	if (task->workload == WORKLOAD_ATTACH &&
 	    (task->setup.wait != WAIT_OWN || task->setup.capacity))
 		return "attach makes objects as they come";
+	if (task->workload == WORKLOAD_RECOVER && task->setup.wait == WAIT_SPIN)
+		return "recover is about processes that sleep";
 	if (task->setup.wait == WAIT_SPIN && !options->force && !enough_cpus(task))
 		return "spinning needs a CPU for each process (or --force)";
 	if (config->engine == ENGINE_URING)
@@ -219,11 +225,11 @@ int plan_group(struct plan *plan, const struct options *options, enum workload w
 	config.task.setup.wait = wait;
 	config.task.setup.size = size;
 	config.task.setup.duplex = workload == WORKLOAD_RTT;
-	config.task.setup.many = workload == WORKLOAD_MPMC;
-	if (workload == WORKLOAD_MPMC) {
+	config.task.setup.many = workload == WORKLOAD_MPMC || workload == WORKLOAD_RECOVER;
+	if (workload == WORKLOAD_MPMC)
 		config.task.producers = (uint32_t)options->producers;
+	if (config.task.setup.many)
 		config.task.consumers = (uint32_t)options->consumers;
-	}
 	return all_touches(plan, options, &config);
 }
 

@@ -260,7 +260,10 @@ static void judge(void)
 	const struct task *task = &control->task;
 	const struct pattern_check *reader[WORKERS_MAX];
 	struct pattern_sent sent[WORKERS_MAX] = { { 0, 0 } };
-	unsigned int producers = task->producers, first, last;
+	unsigned int producers = task->producers;
+	/* The maker of objects receives. */
+	unsigned int first = task->workload == WORKLOAD_ATTACH ? 0 : producers;
+	unsigned int last = task->workload == WORKLOAD_ATTACH ? 1 : task_workers(task);
 
 	for (unsigned int i = 0; i < task_workers(task); i++)
 		reader[i] = records_check(i);
@@ -270,8 +273,8 @@ static void judge(void)
 		judge_rtt(reader);
 		return;
 	}
-	task_receivers(task, &first, &last);
 	pattern_verdict(&reader[first], last - first, sent, producers, &control->integrity);
+	recover_judge(control);
 }
 
 static void start_workers(const struct mech *mech, struct link *link, pid_t pids[WORKERS_MAX])

@@ -174,6 +174,22 @@ static json_t *attach(const struct row *row)
 	return json;
 }
 
+/* Times of each kind of death, or null. */
+static json_t *recover(const struct row *row)
+{
+	json_t *json;
+	char key[32];
+
+	if (!row->kill)
+		return json_null();
+	json = json_object();
+	for (int k = 0; k < RECOVER_KINDS; k++) {
+		snprintf(key, sizeof(key), "%s_ns", recover_kind_name((enum recover_kind)k));
+		json_object_set_new(json, key, times(&row->kill[k]));
+	}
+	return json;
+}
+
 /* What was measured. */
 static void add_measures(json_t *json, const struct row *row)
 {
@@ -191,6 +207,7 @@ static void add_measures(json_t *json, const struct row *row)
 	json_object_set_new(json, "latency_ns", stream ? json_null() : distribution(row));
 	json_object_set_new(json, "issue_ns", json_null());
 	json_object_set_new(json, "attach", attach(row));
+	json_object_set_new(json, "recover", recover(row));
 	json_object_set_new(json, "transit_ns", stream ? distribution(row) : json_null());
 }
 

@@ -40,6 +40,8 @@ static void put_workload(struct line *line)
 	size_t used;
 
 	used = (size_t)snprintf(cell, TEXT_MAX, "%s", workload_names[task->workload]);
+	if (task->workload == WORKLOAD_RECOVER)
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " for %u", task->consumers);
 	if (task->workload == WORKLOAD_MPMC)
 		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " %u to %u", task->producers,
 					 task->consumers);
@@ -92,6 +94,25 @@ static void put_phases(struct line *line)
 		 format_size(kibibytes(row->full_bytes), full));
 }
 
+/* Medians of both kinds of deaths, and the worst of all. */
+static void put_kills(struct line *line)
+{
+	const struct row *row = line->row;
+	char *cell = line->cell[COLUMN_VALUE];
+	char text[TEXT_MAX];
+	size_t used = 0;
+
+	for (int k = 0; k < RECOVER_KINDS; k++) {
+		if (row->kill[k].count == 0)
+			continue;
+		format_ns((double)hist_quantile(&row->kill[k], 0.5), text);
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, "%s %.12s  ",
+					 recover_kind_name((enum recover_kind)k), text);
+	}
+	snprintf(cell + used, TEXT_MAX - used, "max %.12s",
+		 format_ns((double)row->hist->max, text));
+}
+
 static void put_value(struct line *line)
 {
 	const struct row *row = line->row;
@@ -99,8 +120,8 @@ static void put_value(struct line *line)
 	struct stats_median m;
 	char value[TEXT_MAX], p99[TEXT_MAX];
 
-	if (row->phase) {
-		put_phases(line);
+	if (row->phase || row->kill) {
+		(row->phase ? put_phases : put_kills)(line);
 		return;
 	}
 	if (task_streams(&row->config->task)) {
@@ -123,7 +144,8 @@ static void put_ratio(struct line *line, const struct results *results)
 	struct stats_median ratio;
 	char text[TEXT_MAX];
 
-	if (!base || line->row->phase || line->row->config->task.workload == WORKLOAD_ONEWAY)
+	if (!base || !task_moves(&line->row->config->task) ||
+	    line->row->config->task.workload == WORKLOAD_ONEWAY)
 		return;
 	ratio = result_ratio(line->row, base);
 	if (ratio.n > 0)
@@ -138,7 +160,7 @@ static void put_costs(struct line *line)
 	struct stats_median cpu = RESULT_MEDIAN(line->row, cpu_ns_per_msg);
 	char text[TEXT_MAX];
 
-	if (line->row->phase)
+	if (!task_moves(&config->task))
 		return;
 	snprintf(line->cell[COLUMN_CPU], TEXT_MAX, "CPU %.30s/msg", format_ns(cpu.median, text));
 	if (isfinite(config->syscalls_per_msg))
@@ -160,7 +182,7 @@ static void put_mark(struct line *line, const struct results *results)
 {
 	static const char *const marks[] = { "", "best", "tie" };
 
-	if (line->row->phase)	/* no single figure decides */
+	if (!task_moves(&line->row->config->task))	/* no single figure decides */
 		return;
 	snprintf(line->cell[COLUMN_MARK], TEXT_MAX, "%s",
 		 marks[rank_mark(results, line->row, merit_speed)]);

@@ -65,6 +65,18 @@ static int add_attach(struct row *row, const struct attach *a)
 	return 0;
 }
 
+static int add_recover(struct row *row, const struct recover *rc)
+{
+	if (!row->kill)
+		row->kill = calloc(RECOVER_KINDS, sizeof(*row->kill));
+	if (!row->kill)
+		return -ENOMEM;
+	for (int k = 0; k < RECOVER_KINDS; k++)
+		for (uint32_t i = 0; i < rc->count[k] && i < RECOVER_ROUNDS; i++)
+			hist_record(&row->kill[k], rc->ns[k][i]);
+	return 0;
+}
+
 static int class_of(const struct control *control)
 {
 	int32_t here = control->task.cpu[0], there = task_other_cpu(&control->task);
@@ -128,6 +140,8 @@ int result_add(struct results *results, struct config *config, int block,
 		return -ENOMEM;
 	if (config->task.workload == WORKLOAD_ATTACH && add_attach(row, &control->attach) < 0)
 		return -ENOMEM;
+	if (config->task.workload == WORKLOAD_RECOVER && add_recover(row, &control->recover) < 0)
+		return -ENOMEM;
 	pattern_result_add(&row->integrity, &control->integrity);
 	noise_merge(&row->noise, &control->noise);
 	return class;
@@ -165,6 +179,7 @@ void result_free(struct results *results)
 		free(results->row[i].point);
 		free(results->row[i].hist);
 		free(results->row[i].phase);
+		free(results->row[i].kill);
 	}
 	free(results->row);
 	*results = (struct results){ 0 };

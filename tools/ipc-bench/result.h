@@ -39,6 +39,7 @@ struct row {
 	size_t points;
 	struct hist *hist;		/* all repeats: latency, or transit of a stream */
 	struct hist *phase;		/* attach: ATTACH_PHASES of them; NULL */
+	struct hist *kill;		/* recover: RECOVER_KINDS of them; NULL */
 	uint64_t empty_bytes;		/* attach: of one object, the last that was weighed */
 	uint64_t full_bytes;
 	uint32_t descriptors;

@@ -70,7 +70,8 @@ static int measure_floor(struct run *run)
 static int processes(const struct options *options)
 {
 	for (size_t i = 0; i < options->workloads.count; i++)
-		if (options->workloads.item[i] == WORKLOAD_MPMC)
+		if (options->workloads.item[i] == WORKLOAD_MPMC ||
+		    options->workloads.item[i] == WORKLOAD_RECOVER)
 			return (int)(options->producers + options->consumers);
 	return 2;
 }
@@ -100,6 +101,8 @@ int run_begin(struct run *run, const struct options *options)
 
 static int64_t message_ns(const struct task *task)
 {
+	if (task->workload == WORKLOAD_RECOVER)
+		return RECOVER_NS;
 	return PER_MESSAGE_NS + (int64_t)task->setup.size * PER_BYTE_NS;
 }
 
@@ -155,8 +158,9 @@ static void explore(struct config *config, const struct control *c)
 	for (unsigned int i = 0; i < task_workers(&config->task); i++)
 		faults += c->worker[i].pass[PASS_COUNTED].cost.faults_minor +
 			  c->worker[i].pass[PASS_COUNTED].cost.faults_major;
-	if (config->task.workload == WORKLOAD_ATTACH)
-		snprintf(config->syscalls_reason, MECH_WHY, "attach has no pass for it");
+	if (!task_moves(&config->task))
+		snprintf(config->syscalls_reason, MECH_WHY, "%s has no pass for it",
+			 workload_names[config->task.workload]);
 	if (counted == 0)
 		return;
 	/* End markers are messages, too, and here there is one for each consumer. */
@@ -241,8 +245,7 @@ static int one_repeat(struct run *run, struct config *config, int block)
 	run->control->task = config->task;
 	run->control->task.seed = next_random(run);
 	run->control->task.probe = !config->explored;
-	run->control->task.count =
-		!config->explored && config->task.workload != WORKLOAD_ATTACH;
+	run->control->task.count = !config->explored && task_moves(&config->task);
 	switch (repeat_execute(run->control, run->control_fd, deadline)) {
 	case OUTCOME_DONE:
 		return judge(run, config, block);

@@ -74,6 +74,13 @@ uint64_t weir_queues_held(const struct link *link)
 	return weir_files(false);
 }
 
+int weir_queues_hold(struct link *link)
+{
+	struct weir_taken taken;
+
+	return weir_queue_take(link->port[0].sink, 0, WEIR_FOREVER, &taken);
+}
+
 /* One handle is for both sides: it is closed with the second of them. */
 static void leave_one(void **mine, const void *theirs)
 {

@@ -178,6 +178,8 @@ static int work(const struct task *task, const struct loops *loops)
 		return self.side == 0 ? attach_make(&self) : attach_serve(&self);
 	case WORKLOAD_ONEWAY:
 		return self.side == 0 ? loops->oneway_send(&self) : loops->oneway_recv(&self);
+	case WORKLOAD_RECOVER:
+		return self.side == 0 ? recover_kill(&self) : recover_survive(&self);
 	case WORKLOAD_MPMC:
 		return self.side == 0 ? loops->mpmc_send(&self) : loops->mpmc_recv(&self);
 	default:
@@ -270,7 +272,7 @@ static void run_passes(struct control *c)
 {
 	const struct task *task = &c->task;
 
-	if (task->warmup_ns && task->workload != WORKLOAD_ATTACH)
+	if (task->warmup_ns && task_moves(task))
 		run_pass(c, PASS_WARMUP, 0, task->warmup_ns);
 	clear_hist(c);
 	run_pass(c, PASS_TIMED, task->messages, task->messages ? 0 : task->duration_ns);
