@@ -156,13 +156,17 @@ struct weir_chunk {
 
 #define SEAT_FRAMES		30
 
+/* In a call; asleep in one, or about to be, and holding nothing. */
+#define SEAT_INSIDE		1U
+#define SEAT_ASLEEP		2U
+
 struct weir_seat {
 	struct pair name;
 	uint8_t apart0[CACHE_APART - 16];
 
 	/* What it has in hand, written down before it is taken. All (owner). */
-	uint32_t inside;	/* 1 in a call */
-	uint32_t sleeping;	/* 1 asleep, or about to be */
+	uint32_t inside;	/* SEAT_INSIDE, SEAT_ASLEEP; 0 outside */
+	uint32_t unused;
 	uint32_t taking;	/* frame + 1 at which it reads */
 	uint32_t taking_again;	/* frame + 1 of a message that it is given a second time */
 	uint32_t frame;		/* frame + 1 that it is about to hang in, or to empty */

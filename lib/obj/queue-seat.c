@@ -80,8 +80,7 @@ static uint32_t claim_any(struct weir_queue *q, uint64_t *ret_word)
 static void forget_ledger(struct weir_seat *seat)
 {
 	/* relaxed: LEDGER; what stands there from the one before us was cleaned up */
-	store_relaxed(&seat->sleeping, 0);
-	store_relaxed(&seat->image, live_image());	/* relaxed: as above */
+	store_relaxed(&seat->image, live_image());
 	store_relaxed(&seat->taking, 0);	/* relaxed: as above */
 	store_relaxed(&seat->taking_again, 0);	/* relaxed: as above */
 	store_relaxed(&seat->frame, 0);		/* relaxed: as above */

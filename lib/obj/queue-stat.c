@@ -79,7 +79,8 @@ static void count_seats(struct store *s, struct weir_queue_stat *st)
 		if ((load_relaxed(&seat->name.low) & SEAT_STATE) != SEAT_USED)
 			continue;
 		st->users++;
-		st->sleepers += load_relaxed(&seat->sleeping) != 0;	/* relaxed: counts only */
+		/* relaxed: counts only */
+		st->sleepers += load_relaxed(&seat->inside) == SEAT_ASLEEP;
 	}
 }
 
@@ -213,9 +214,8 @@ int weir_queue_join(struct weir_queue *queue, uint32_t flags, int64_t deadline)
 	result = queue_sit(queue, &s);
 	if (result < 0)
 		return result;
-	store_relaxed(&s->shared->sleeping, 1);	/* relaxed: for the counters */
-	store_relaxed(&s->shared->inside, 0);	/* relaxed: INSIDE: we hold nothing */
+	store_relaxed(&s->shared->inside, SEAT_ASLEEP);	/* relaxed: INSIDE: we hold nothing */
 	result = join(queue, flags, deadline);
-	store_release(&s->shared->sleeping, 0);	/* order: INSIDE release: all is done */
+	queue_rise(s);
 	return result;
 }

@@ -182,7 +182,8 @@ static bool is_busy(struct weir_queue *q, uint32_t name)
 	struct weir_seat *seat = store_seat(&q->store, name);
 
 	/* relaxed: INSIDE, LEDGER: looked at again before anything depends on it */
-	return seat && (load_relaxed(&seat->inside) || load_relaxed(&seat->leases) ||
+	return seat && (load_relaxed(&seat->inside) == SEAT_INSIDE ||
+			load_relaxed(&seat->leases) ||	/* relaxed: as above */
 			load_relaxed(&seat->row));	/* relaxed: as above */
 }
 
@@ -333,15 +334,13 @@ static int sleep_until_it_has_come(struct sleeper *z)
 	struct queue_seat *s = z->seat;
 	int result = 0;
 
-	store_relaxed(&s->shared->sleeping, 1);	/* relaxed: for the counters */
-	store_relaxed(&s->shared->inside, 0);	/* relaxed: INSIDE: asleep we hold nothing */
+	store_relaxed(&s->shared->inside, SEAT_ASLEEP);	/* relaxed: INSIDE: we hold nothing */
 	while (result == 0) {
 		set_hungry(z, true);
 		result = sleep_once(z);
 	}
 	set_hungry(z, false);
-	store_relaxed(&s->shared->inside, 1);	/* relaxed: INSIDE */
-	store_relaxed(&s->shared->sleeping, 0);	/* relaxed: as above */
+	store_relaxed(&s->shared->inside, SEAT_INSIDE);	/* relaxed: INSIDE */
 	/* relaxed: set before we lay down, or it will be found that we are inside */
 	if (load_relaxed(&queue_control(s)->notice) & NOTICE_DEEP)
 		queue_rouse(s->queue);

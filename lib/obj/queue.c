@@ -225,8 +225,7 @@ static bool anybody_inside(struct weir_queue *q)
 
 	for (uint32_t i = 0; i < QUEUE_SEATS_MAX && (s = seat_at(q, i)); i++)
 		/* order: INSIDE acquire: it does not touch the handle any more */
-		if (s->name != 0 && (load_acquire(&s->shared->inside) ||
-				     load_acquire(&s->shared->sleeping)))	/* order: INSIDE */
+		if (s->name != 0 && load_acquire(&s->shared->inside) != 0)
 			return true;
 	return false;
 }

@@ -170,7 +170,7 @@ static ALWAYS_INLINE int queue_sit(struct weir_queue *q, struct queue_seat **ret
 	 * relaxed: INSIDE: who sleeps without looking has waited until this is seen. LEDGER:
 	 * before anything is taken.
 	 */
-	store_relaxed(&s->shared->inside, 1);
+	store_relaxed(&s->shared->inside, SEAT_INSIDE);
 	*ret_seat = s;
 	/* relaxed: news, which stand for themselves or are looked into */
 	if (unlikely(load_relaxed(&s->tape.store->control->notice) != s->notice_seen)) {
