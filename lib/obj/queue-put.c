@@ -141,7 +141,7 @@ static bool reader_is_here(const struct queue_seat *s)
 
 		/* relaxed: hints */
 		if (seat && seat != s->shared && load_relaxed(&seat->reading_on) == here &&
-		    !load_relaxed(&seat->sleeping))	/* relaxed: as above */
+		    load_relaxed(&seat->inside) != SEAT_ASLEEP)	/* relaxed: as above */
 			return true;
 	}
 	return false;

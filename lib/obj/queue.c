@@ -174,6 +174,9 @@ static int end_tape(struct queue_seat *s)
 	s->tape.closing = true;
 	result = tape_put(&s->tape, SLOT_END, 0, false);
 	s->tape.closing = false;
+	/* Nothing of ours comes behind it either. */
+	if (result == 0)
+		s->tape.put.slot--;
 	return result == -EPIPE ? 0 : result;
 }
 

@@ -8,18 +8,6 @@
 /* Chunks that may be used before it is asked whether some could have been given back. */
 #define SWEEP_MIN 64
 #define EMPTY_ONE_OF 8
-/* How often a pair of words is read again that somebody changes meanwhile. */
-#define TRIES 8
-
-static struct pair words_of(const struct weir_chunk *c)
-{
-	struct pair words;
-
-	/* order: CHUNK acquire, from who had it before */
-	words.low = load_acquire(&c->words.low);
-	words.high = load_relaxed(&c->words.high);	/* relaxed: the exchange finds out */
-	return words;
-}
 
 /* One that was had before, so it is mapped. */
 static struct weir_chunk *known(const struct tape *t, uint32_t chunk)
@@ -55,7 +43,7 @@ static bool fill(struct tape *t, uint32_t chunk, uint32_t count, uint64_t *ret_w
 
 	if (!c)
 		return false;
-	was = words_of(c);
+	was = chunk_words(c);
 	if ((was.low & CHUNK_STATE) != CHUNK_FREE)
 		return false;
 	filling.low = (was.low & ~(CHUNK_STATE | CHUNK_SEAT_MASK)) | CHUNK_FILLING |
@@ -80,7 +68,7 @@ static void give(struct tape *t, uint32_t chunk, uint64_t word, bool warm)
 		free |= CHUNK_WARM;
 		add_relaxed(&t->store->control->chunks_free, 1);	/* relaxed: a hint */
 	}
-	/* order: CHUNK release, to words_of() */
+	/* order: CHUNK release, to chunk_words() */
 	store_release(&c->words.low, free | CHUNK_FREE);
 }
 
@@ -221,12 +209,12 @@ int chunk_next(struct tape *t, struct purse *p)
 static void seal(struct tape *t, uint32_t chunk, uint32_t count)
 {
 	struct weir_chunk *c = known(t, chunk);
-	struct pair was = words_of(c), sealed;
+	struct pair was = chunk_words(c), sealed;
 
 	/* relaxed: the number behind which we have put nothing into it */
 	sealed.high = t->put.number | count;
 	sealed.low = (was.low & ~(CHUNK_STATE | CHUNK_SEAT_MASK)) | CHUNK_SEALED;
-	cas_pair(&c->words, &was, sealed);	/* order: CHUNK, to words_of(): and all its slots */
+	cas_pair(&c->words, &was, sealed);	/* order: CHUNK, to chunk_words(): its slots */
 }
 
 void chunk_seal(struct tape *t, struct purse *p)
@@ -256,7 +244,7 @@ static void undo_row(struct tape *t, uint32_t chunk, uint32_t count)
 	part = CHUNK_PART_OF(chunk, load_relaxed(&first->words.low));	/* relaxed: ours */
 	for (uint32_t i = 1; i < count; i++) {
 		struct weir_chunk *c = known(t, chunk + i);
-		struct pair words = words_of(c);
+		struct pair words = chunk_words(c);
 
 		if (((words.low & CHUNK_STATE) == CHUNK_FILLING &&
 		     CHUNK_SEAT(words.low) == t->name) ||
@@ -276,7 +264,7 @@ static void join(struct tape *t, uint32_t chunk, uint32_t count)
 
 	for (uint32_t i = 1; i < count; i++) {
 		struct weir_chunk *c = known(t, chunk + i);
-		struct pair was = words_of(c), joined;
+		struct pair was = chunk_words(c), joined;
 
 		joined.low = (was.low & ~(CHUNK_STATE | CHUNK_SEAT_MASK)) | CHUNK_PART;
 		joined.high = part;
@@ -336,7 +324,7 @@ static uint32_t free_from(struct store *s, uint32_t chunk, uint32_t count)
 	for (uint32_t i = 0; i < count; i++) {
 		struct weir_chunk *c = store_chunk(s, chunk + i);
 
-		if (!c || (words_of(c).low & CHUNK_STATE) != CHUNK_FREE)
+		if (!c || (chunk_words(c).low & CHUNK_STATE) != CHUNK_FREE)
 			return i;
 	}
 	return count;
@@ -369,23 +357,46 @@ static int new_row(struct tape *t, uint32_t count)
 	return result < 0 ? result : (int)chunk;
 }
 
+/* One of free ones at the end of those that were used, and of some that were not. */
+static int mixed_row(struct tape *t, uint32_t count)
+{
+	uint32_t top = top_of(t->store), old = 0;
+	int result = 0;
+
+	while (old < top && old < count && free_from(t->store, top - old - 1, 1) == 1)
+		old++;
+	if (old < count && rise(t->store, count - old) == top)
+		result = try_row(t, top - old, count);
+	if (result == 0)
+		return -ENOENT;
+	return result < 0 ? result : (int)(top - old);
+}
+
+/* When there seems to be none: the chunk that we fill may be in the way, and what was left. */
+static int any_row(struct tape *t, struct purse *p, uint32_t count)
+{
+	int chunk;
+
+	chunk_seal(t, p);
+	chunk_sweep(t);
+	chunk = find_row(t, count);
+	return chunk == -ENOENT ? mixed_row(t, count) : chunk;
+}
+
 int chunk_row(struct tape *t, struct purse *p, uint64_t size, uint8_t **ret_bytes,
 	      uint64_t *ret_body)
 {
 	uint64_t count = (size + t->store->chunk_size - 1) >> t->store->geometry.chunk_shift;
 	int chunk;
 
-	if (count > t->store->geometry.chunks)
+	/* The sum above may have wrapped. */
+	if (count > t->store->geometry.chunks || size > count << t->store->geometry.chunk_shift)
 		return -EMSGSIZE;
 	chunk = find_row(t, (uint32_t)count);
 	if (chunk == -ENOENT)
 		chunk = new_row(t, (uint32_t)count);
-	if (chunk == -ENOENT) {
-		/* Our own may be in the only place. */
-		chunk_seal(t, p);
-		chunk_sweep(t);
-		chunk = find_row(t, (uint32_t)count);
-	}
+	if (chunk == -ENOENT)
+		chunk = any_row(t, p, (uint32_t)count);
 	if (chunk < 0)
 		return chunk;
 	*ret_bytes = store_bytes(t->store, (uint32_t)chunk, 0, size);
@@ -487,7 +498,7 @@ void chunk_trim(struct tape *t)
 	for (uint32_t i = 0; i < top && many_free(t->store, 1); i++) {
 		struct weir_chunk *c = store_chunk(t->store, i);
 
-		if (!c || (words_of(c).low & (CHUNK_STATE | CHUNK_WARM)) != CHUNK_WARM)
+		if (!c || (chunk_words(c).low & (CHUNK_STATE | CHUNK_WARM)) != CHUNK_WARM)
 			continue;
 		/* relaxed: LEDGER, before the exchange */
 		store_relaxed(&t->seat->giving_count, 1);
@@ -527,7 +538,7 @@ static bool give_row(struct tape *t, uint32_t chunk, struct pair was, bool empty
 		struct pair words;
 
 		part = store_chunk(t->store, chunk + i);
-		words = part ? words_of(part) : (struct pair){ 0, 0 };
+		words = part ? chunk_words(part) : (struct pair){ 0, 0 };
 		if ((words.low & CHUNK_STATE) == CHUNK_PART && words.high == name)
 			give(t, chunk + i, words.low, !empty && (words.low & CHUNK_WARM));
 	}
@@ -544,7 +555,7 @@ bool chunk_give_back(struct tape *t, uint32_t chunk)
 
 	if (!c)
 		return false;
-	was = words_of(c);
+	was = chunk_words(c);
 	/* relaxed: written before the sealing; of a later one the exchange finds out */
 	if ((was.low & CHUNK_STATE) != CHUNK_SEALED ||
 	    !is_done(t->store, chunk, load_relaxed(&c->first), PLACE_NUMBER(was.high)))
@@ -596,102 +607,4 @@ bool chunk_sweep(struct tape *t)
 	for (uint32_t i = 0; i < top; i++)
 		any |= chunk_give_back(t, i);
 	return any;
-}
-
-/*
- * Mending
- */
-
-struct gone {
-	struct store *store;
-	struct weir_seat *seat;
-	uint32_t name;
-	uint64_t word;		/* of the seat, when it was found dead */
-};
-
-/* Change what the dead one had, if it still is the dead one. */
-static bool change(const struct gone *g, struct weir_chunk *c, struct pair was, struct pair to)
-{
-	/* order: SEAT acquire: so what we have read was the dead one's */
-	if (load_acquire(&g->seat->name.low) != g->word)
-		return false;
-	return cas_pair(&c->words, &was, to);	/* order: CHUNK */
-}
-
-static bool is_its(const struct gone *g, uint64_t word)
-{
-	return (word & CHUNK_STATE) == CHUNK_FILLING && CHUNK_SEAT(word) == g->name;
-}
-
-static void mend_free(const struct gone *g, uint32_t chunk, uint64_t part)
-{
-	struct weir_chunk *c = store_chunk(g->store, chunk);
-
-	for (int i = 0; c && i < TRIES; i++) {
-		struct pair was = words_of(c), free = { 0, 0 };
-
-		if (!is_its(g, was.low) &&
-		    ((was.low & CHUNK_STATE) != CHUNK_PART || was.high != part))
-			return;
-		/* It may have been about to be emptied. */
-		free.low = (was.low & ~(CHUNK_STATE | CHUNK_SEAT_MASK | CHUNK_WARM)) +
-			   CHUNK_GENERATION_ONE;
-		if (change(g, c, was, free))
-			return;
-	}
-}
-
-/* Its messages may have been put: it is done with when they are. */
-static void mend_seal(const struct gone *g, uint32_t chunk, uint32_t count)
-{
-	struct weir_chunk *c = store_chunk(g->store, chunk);
-	struct cursor last;
-
-	if (!c || tape_find_last(g->store, &last) < 0)
-		return;
-	for (int i = 0; i < TRIES; i++) {
-		struct pair was = words_of(c), sealed;
-
-		if (!is_its(g, was.low))
-			return;
-		sealed.low = (was.low & ~(CHUNK_STATE | CHUNK_SEAT_MASK)) | CHUNK_SEALED;
-		sealed.high = last.number | count;
-		if (change(g, c, was, sealed))
-			return;
-	}
-}
-
-static bool all_parts(const struct gone *g, uint32_t chunk, uint32_t count, uint64_t part)
-{
-	for (uint32_t i = 1; i < count; i++) {
-		struct weir_chunk *c = store_chunk(g->store, chunk + i);
-		struct pair words = c ? words_of(c) : (struct pair){ 0, 0 };
-
-		if ((words.low & CHUNK_STATE) != CHUNK_PART || words.high != part)
-			return false;
-	}
-	return true;
-}
-
-void chunk_mend(struct store *s, uint32_t chunk, uint32_t count, uint32_t name,
-		uint64_t seat_word)
-{
-	struct gone g = { s, store_seat(s, name), name, seat_word };
-	struct weir_chunk *c = store_chunk(s, chunk);
-	uint64_t word, part;
-
-	if (!c || !g.seat || count == 0 || count > s->geometry.chunks - chunk)
-		return;
-	word = words_of(c).low;
-	part = CHUNK_PART_OF(chunk, word);
-	/* A row that was not had from its first on has none of the others either. */
-	if (!is_its(&g, word))
-		return;
-	if (count == 1 || all_parts(&g, chunk, count, part)) {
-		mend_seal(&g, chunk, count);
-		return;
-	}
-	for (uint32_t i = 1; i < count; i++)
-		mend_free(&g, chunk + i, part);
-	mend_free(&g, chunk, part);
 }

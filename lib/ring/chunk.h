@@ -29,6 +29,17 @@ struct purse {
 
 void purse_open(struct purse *p);
 
+/* The words of a chunk, which may not belong together. */
+static inline struct pair chunk_words(const struct weir_chunk *c)
+{
+	struct pair words;
+
+	/* order: CHUNK acquire, from who had it before */
+	words.low = load_acquire(&c->words.low);
+	words.high = load_relaxed(&c->words.high);	/* relaxed: the exchange finds out */
+	return words;
+}
+
 /* A message of @size bytes with more than a chunk has. */
 static inline bool chunk_is_row(const struct store *s, uint64_t size)
 {
@@ -56,7 +67,8 @@ static ALWAYS_INLINE int chunk_room(struct tape *t, struct purse *p, uint64_t si
 {
 	uint64_t room = (size + 7) & ~UINT64_C(7);
 
-	if (unlikely(p->place + room > t->store->chunk_size || room == 0)) {
+	/* Also without bytes, or with so many that the sum wraps. */
+	if (unlikely(p->place + room > t->store->chunk_size || size - 1 >= t->store->chunk_size)) {
 		int result;
 
 		if (chunk_is_row(t->store, size))

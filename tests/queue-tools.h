@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* What the tests of queues share. */
+#ifndef WEIR_TESTS_QUEUE_TOOLS_H
+#define WEIR_TESTS_QUEUE_TOOLS_H
+
+#include "support.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "obj/queue.h"
+#include "weir.h"
+
+/* Bytes that differ with @number and with their place. */
+static inline void queue_fill(uint8_t *data, size_t size, uint64_t number)
+{
+	for (size_t i = 0; i < size; i++)
+		data[i] = (uint8_t)((number * 31 + i) ^ (i >> 8));
+}
+
+static inline bool queue_is_filled(const uint8_t *data, size_t size, uint64_t number)
+{
+	for (size_t i = 0; i < size; i++)
+		if (data[i] != (uint8_t)((number * 31 + i) ^ (i >> 8)))
+			return false;
+	return true;
+}
+
+static inline struct weir_queue *queue_new(uint64_t max_items, uint64_t max_bytes, uint32_t flags)
+{
+	struct weir_queue_options options = {
+		.size = sizeof(options),
+		.max_items = max_items,
+		.max_bytes = max_bytes,
+		.flags = flags,
+	};
+	struct weir_queue *q = NULL;
+
+	return weir_queue(&q, &options) == 0 ? q : NULL;
+}
+
+/* A queue of @bytes of chunks, the number of whose first segment is @first. */
+static inline struct weir_queue *queue_new_at(uint64_t first, uint64_t max_items, uint32_t frames,
+					      uint64_t bytes)
+{
+	struct weir_queue_geometry geometry = {
+		.seats = 256,
+		.frames = frames,
+		.chunk_shift = QUEUE_CHUNK_SHIFT_MIN,
+		.chunks = (uint32_t)(bytes >> QUEUE_CHUNK_SHIFT_MIN),
+		.max_taken = 1024,
+		.max_items = max_items,
+		.max_bytes = bytes,
+		.first_number = first,
+	};
+	struct weir_queue *q = NULL;
+	struct store store;
+	int fd = -1;
+
+	if (store_create(&store, &geometry) < 0)
+		return NULL;
+	if (tape_create(&store, first) == 0)
+		fd = dup(store.fd);
+	store_destroy(&store);
+	if (queue_attach(&fd, &q) < 0 && fd >= 0)
+		close(fd);
+	return q;
+}
+
+/* A second handle of the same queue, as another process would have it. */
+static inline struct weir_queue *queue_second(const struct weir_queue *queue)
+{
+	struct weir_queue *q = NULL;
+	int fd = dup(queue->store.fd);
+
+	if (queue_attach(&fd, &q) < 0 && fd >= 0)
+		close(fd);
+	return q;
+}
+
+static inline struct weir_queue_stat queue_stat(struct weir_queue *q)
+{
+	struct weir_queue_stat st = { .size = sizeof(st) };
+
+	if (weir_queue_stat(q, &st) < 0)
+		memset(&st, 0xff, sizeof(st));
+	return st;
+}
+
+/* Memory of the queue that the kernel has given, in bytes. */
+static inline uint64_t queue_blocks(const struct weir_queue *q)
+{
+	struct stat st;
+
+	return fstat(q->store.fd, &st) == 0 ? (uint64_t)st.st_blocks * 512 : UINT64_MAX;
+}
+
+static inline int queue_put_number(struct weir_queue *q, uint64_t number, int64_t deadline)
+{
+	return weir_queue_put(q, &number, sizeof(number), 0, deadline);
+}
+
+/* The number that was put, or an error. */
+static inline int64_t queue_get_number(struct weir_queue *q, int64_t deadline)
+{
+	uint64_t number;
+	size_t size = 0;
+	int result = weir_queue_get(q, &number, sizeof(number), 0, deadline, &size);
+
+	if (result < 0)
+		return result;
+	return size == sizeof(number) ? (int64_t)number : -EILSEQ;
+}
+
+#endif
