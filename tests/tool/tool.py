@@ -37,7 +37,7 @@ class Tap:
 
 
 def run(*arguments, **options):
-    options.setdefault("timeout", 100)
+    options.setdefault("timeout", 300)
     return subprocess.run([TOOL, *arguments], text=True, capture_output=True, check=False,
                           **options)
 
