@@ -6,10 +6,10 @@ from results import lacks, name_of, sense, shape
 from tool import Tap, expect, measure, run
 
 # Those that a process can get that knows nothing of them.
-PASSED = {"weir-pipe", "pipe", "fifo", "posix-mq", "sysv-mq", "unix-stream", "unix-dgram",
-          "unix-seqpacket"}
+PASSED = {"weir-pipe", "weir-queue", "pipe", "fifo", "posix-mq", "sysv-mq", "unix-stream",
+          "unix-dgram", "unix-seqpacket"}
 # Those that a process can make.
-MADE = PASSED | {"sem-shm", "weir-queue"}
+MADE = PASSED | {"sem-shm"}
 PHASES = ("make_ns", "connect_ns", "pass_ns", "drop_ns")
 WEIGHTS = {"memory_empty_bytes", "memory_full_bytes", "descriptors"}
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "weir-files.h"
+#include "weir/handle.h"
 #include "weir/queue.h"
 
 bool weir_queues_can(const struct setup *setup, char why[MECH_WHY])
@@ -66,6 +67,24 @@ int weir_queues_create(struct link *link, char why[MECH_WHY])
 	if (r < 0)
 		snprintf(why, MECH_WHY, "weir_queue: %s", weir_strerror(r));
 	return r;
+}
+
+int weir_queues_pass(struct link *link, int side, int socket)
+{
+	return weir_send_handle(socket, link->port[side].sink, 0, WEIR_FOREVER);
+}
+
+int weir_queues_accept(struct link *link, int side, int socket)
+{
+	struct weir_queue *queue;
+	int r;
+
+	r = weir_recv_handle(socket, WEIR_KIND_QUEUE, 0, WEIR_FOREVER, &queue);
+	if (r < 0)
+		return r;
+	link->port[side].sink = queue;
+	set_waiting(&link->port[side]);
+	return 0;
 }
 
 uint64_t weir_queues_held(const struct link *link)

@@ -20,6 +20,8 @@
 bool weir_queues_can(const struct setup *setup, char why[MECH_WHY]);
 int weir_queues_create(struct link *link, char why[MECH_WHY]);
 int weir_queues_make(struct link *link);
+int weir_queues_pass(struct link *link, int side, int socket);
+int weir_queues_accept(struct link *link, int side, int socket);
 uint64_t weir_queues_held(const struct link *link);
 int weir_queues_hold(struct link *link);
 void weir_queues_leave(struct link *link, int side);
