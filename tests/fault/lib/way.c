@@ -21,7 +21,7 @@
 /* So long it may be on its way before it is asked whether it sleeps. */
 #define PATIENCE_NS	(1 * NS_PER_MS)
 #define HANG_NS		(20000 * NS_PER_MS)
-#define POINTS_MAX	((size_t)100000)
+#define POINTS_MAX	((size_t)1000000)
 
 /*
  * The processor
