@@ -139,6 +139,35 @@ int weir_queue_stat(struct weir_queue *queue, struct weir_queue_stat *ret_stat)
 	return result;
 }
 
+int64_t weir_queue_size(struct weir_queue *queue)
+{
+	struct weir_queue_stat st = { 0 };
+	int result;
+
+	if (!queue)
+		return -EINVAL;
+	result = count_items(&queue->store, &st);
+	return result < 0 ? result : (int64_t)st.items;
+}
+
+int weir_queue_empty(struct weir_queue *queue)
+{
+	int64_t size = weir_queue_size(queue);
+
+	return size < 0 ? (int)size : size == 0;
+}
+
+int weir_queue_full(struct weir_queue *queue)
+{
+	int64_t size = weir_queue_size(queue);
+	uint64_t max;
+
+	if (size < 0)
+		return (int)size;
+	max = queue->store.geometry.max_items;
+	return max > 0 && (uint64_t)size >= max;
+}
+
 /*
  * Tasks
  */

@@ -176,6 +176,19 @@ static void lay_down_watch(struct sleeper *z)
 	bell_ring(&control->writer_bell);
 }
 
+/* Without the watch: whether those who hold it are still there. */
+static void watch_the_watch(struct sleeper *z)
+{
+	struct weir_queue *q = z->seat->queue;
+
+	for (int i = 0; i < QUEUE_WATCHES; i++) {
+		uint32_t name = load_seq(&q->store.control->watch[i]);	/* order: WATCH */
+
+		if (name != 0 && name != z->seat->name)
+			queue_mend(q, name);
+	}
+}
+
 /* Whether anybody but us is inside a call, or holds something. */
 static bool is_busy(struct weir_queue *q, uint32_t name)
 {
@@ -311,8 +324,12 @@ static int sleep_once(struct sleeper *z)
 	now = clock_now();
 	if (now >= z->deadline)
 		return -ETIMEDOUT;
-	if (z->watch >= 0 && before == listened)
+	if (before != listened)
+		return 0;
+	if (z->watch >= 0)
 		watch(z);
+	else
+		watch_the_watch(z);
 	return 0;
 }
 

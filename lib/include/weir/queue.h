@@ -213,6 +213,20 @@ WEIR_PUBLIC int weir_queue_return(struct weir_queue *queue, const struct weir_ta
  */
 WEIR_PUBLIC int weir_queue_peek(struct weir_queue *queue, size_t *ret_size);
 
+/**
+ * How many messages are in the queue, those taken and not released not among them. Exact while
+ * nobody uses it. Does not block.
+ *
+ * Returns the number, or -EBADMSG, -ENOMEM, -EINVAL.
+ */
+WEIR_PUBLIC int64_t weir_queue_size(struct weir_queue *queue);
+
+/** Whether weir_queue_size() is 0: 1 or 0, or its errors. */
+WEIR_PUBLIC int weir_queue_empty(struct weir_queue *queue);
+
+/** Whether it holds as many as options.max_items: 1 or 0, or the errors of weir_queue_size(). */
+WEIR_PUBLIC int weir_queue_full(struct weir_queue *queue);
+
 /** What there is to know of a queue. Exact while nobody uses it. */
 struct weir_queue_stat {
 	size_t size;		/**< sizeof(struct weir_queue_stat), set by the caller */
