@@ -56,6 +56,14 @@ def ring(tap):
 
 
 def python(tap):
+    for producers, consumers in (("3", "1"), ("2", "2")):
+        done = measure("--mechanism", "python-queue", "--workload", "mpmc", "--producers", producers,
+                       "--consumers", consumers, "--size", "61,64,4K", *FEW)
+        tap.result(f"python-queue: {producers} to {consumers}",
+                   [p for result in done["results"] for p in (*shape(result), *sense(result))])
+        tap.result(f"python-queue: {producers} to {consumers}, each message once",
+                   [f"{result['messages']} messages" for result in done["results"]
+                    if result["messages"] != 300 * result["repeats"]])
     done = run("run", "--mechanism", "python-pipe", "--wait", "spin", *FEW)
     tap.result("python-pipe: does not pretend to spin",
                expect(done, 5, "skipped: python-pipe", "cannot send without waiting"))

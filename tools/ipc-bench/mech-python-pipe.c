@@ -19,6 +19,8 @@ const struct mech mech_python_pipe = {
 	.can = python_can,
 	.create = pipe_create,
 	.try_send = python_try,
+	.open = python_open,
+	.close = python_close,
 	.remove = python_remove,
 	.loops = &python_loops,
 };

@@ -20,6 +20,8 @@ const struct mech mech_python_queue = {
 	.available = python_available,
 	.can = python_can,
 	.create = queue_create,
+	.open = python_open,
+	.close = python_close,
 	.remove = python_remove,
 	.loops = &python_loops,
 };

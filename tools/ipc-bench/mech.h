@@ -42,7 +42,8 @@ struct setup {
 	uint32_t batch;		/* messages per call */
 	enum wait wait;
 	bool duplex;		/* both directions are needed (rtt) */
-	bool many;		/* any number of processes on each side (mpmc, recover) */
+	bool many;		/* any number of processes on each side (mpmc, recover), */
+	uint32_t workers[2];	/* and how many there are */
 	uint64_t capacity;	/* bytes that may be queued; 0: as it comes */
 	int64_t wake_ns;	/* how long an adaptive wait retries before it sleeps */
 	uint32_t touch;		/* enum pattern_touch, for those with other processes */
@@ -83,6 +84,7 @@ struct link {
 	uint64_t memory_bytes;		/* set by create(): what one object takes */
 	uint64_t token;			/* of the mechanism: a number that no other object has */
 	pid_t helper[WORKERS_MAX];	/* does the work of a worker; 0: itself */
+	int worker;			/* which one this process is; -1: none */
 	void *memory;			/* of the mechanism */
 	size_t memory_size;
 };

@@ -230,6 +230,8 @@ int plan_group(struct plan *plan, const struct options *options, enum workload w
 		config.task.producers = (uint32_t)options->producers;
 	if (config.task.setup.many)
 		config.task.consumers = (uint32_t)options->consumers;
+	config.task.setup.workers[0] = config.task.producers;
+	config.task.setup.workers[1] = config.task.consumers;
 	return all_touches(plan, options, &config);
 }
 

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """
-The two processes of python-pipe and python-queue: Python programs that send bytes through
+The processes of python-pipe and python-queue: Python programs that send bytes through
 multiprocessing, filling and checking each message as the other mechanisms' processes do.
 
-	python3 -c PROGRAM MECHANISM SIZE TOUCH FAULT FD0 FD1
+	python3 -c PROGRAM MECHANISM SIZE TOUCH FAULT PRODUCERS FD0 FD1...
 
-This process is side 0, its child side 1. Each is told by its worker, through a socket, to do one
-loop at a time, and answers with what came of it; both sleep there meanwhile. python.c has the other
-end of the socket, and bench/pattern.h says what is in a message.
+This process is the first, the others are its children. PRODUCERS is 0 for two, each of which can
+send to the other; else so many processes send through one object, and all others receive. Each is
+told by its worker, through a socket, to do one loop at a time, and answers with what came of it;
+both sleep there meanwhile. python.c has the other end of the socket, and bench/pattern.h says what
+is in a message.
 
 A message is one large integer: word i is f + i, f = header * MULT, so all of them together are
 f * ONES + BASE, and the next message differs from it by a constant. That is the cheapest way that
@@ -35,6 +37,7 @@ import multiprocessing
 M64 = (1 << 64) - 1
 MULT = 0x9E3779B97F4A7C15
 END = 0xFFFF << 48
+LAST = END + 1  # behind the end markers of all producers
 FAR_AHEAD = 1 << 32
 STAMP_EVERY = 4096
 STAMPS = 4096
@@ -129,6 +132,17 @@ class Reader:
         self.events = array.array("Q")
         return self.shape.messages(self.next)
 
+    def odd_one(self, message, header):
+        """One of several producers that was not as expected."""
+        if len(message) != self.shape.size:
+            raise OSError(errno.EMSGSIZE, f"{len(message)} bytes came")
+        self.events.extend((header, 0, self.shape.sum(message)))
+
+    def several(self, headers):
+        """Messages of several producers that were as expected."""
+        for header in headers:
+            self.events.extend((header, 1, 0))
+
     def seen(self, count):
         """Messages that were as expected."""
         if count:
@@ -159,10 +173,11 @@ class Side:
     def __init__(self, shape, number, way, stamps):
         self.shape = shape
         self.number = number
+        self.headers = array.array("Q")
         self.send, self.receive = way
         self.stamps = stamps
         self.sent = 0
-        self.reader = Reader(shape, 1 - number)
+        self.reader = Reader(shape, 0 if number else 1)
         self.latencies = array.array("q")
         self.late = 0
         self.end = 0
@@ -270,6 +285,69 @@ class Side:
         reader.seen(seen)
         return done
 
+    def mpmc_send(self, command):
+        send, limit, contents = self.send, command.limit, self.outgoing()
+        header, done = (self.number << 48) + self.sent, 0
+        while done < limit and not stop:
+            message = next(contents)
+            if header % STAMP_EVERY == 0:
+                STAMP.pack_into(self.stamps, stamp_at(header), header, time.monotonic_ns())
+            send(message)
+            header += 1
+            done += 1
+        self.sent += done
+        self.finish(command)
+        return done
+
+    def mpmc_recv(self, command):
+        receive, shape, number, reader = self.receive, self.shape, int.from_bytes, self.reader
+        ones, base, size = shape.ones, shape.base, shape.size
+        last = 0 if shape.mask else M64 - size // 8
+        reader.begin()
+        done = 0
+        while True:
+            message = receive()
+            header = number(message[:8], "little")
+            factor = header * MULT & M64
+            if header >= END:
+                if header == LAST:
+                    break
+                self.end_marker()
+                continue
+            if factor > last:
+                wanted = next(shape.messages(header))
+            else:
+                wanted = (factor * ones + base + header).to_bytes(size, "little")
+            if message == wanted:
+                self.headers.append(header)
+                if header % STAMP_EVERY == 0:
+                    self.transit_of(header)
+            else:
+                reader.several(self.headers)
+                self.headers = array.array("Q")
+                reader.odd_one(message, header)
+            done += 1
+        self.end = time.monotonic_ns()
+        return done
+
+    def end_marker(self):
+        """
+        One producer is done. What several put into a queue comes in no certain order, since each
+        has a thread that sends it; so the reader of the last marker tells all readers.
+        """
+        with ENDED.get_lock():
+            ENDED.value += 1
+            everybody = ENDED.value % PRODUCERS == 0
+        if everybody:
+            for _ in range(len(SOCKETS) - PRODUCERS):
+                self.send(next(self.shape.messages(LAST)))
+
+    def transit_of(self, header):
+        """How long a message of one of several producers was on its way."""
+        stamped, sent = STAMP.unpack_from(self.stamps, stamp_at(header))
+        if stamped == header:
+            self.latencies.append(time.monotonic_ns() - sent)
+
     def schedule(self, command):
         """When each message is due; the same in both processes."""
         chance = random.Random(command.seed)
@@ -336,6 +414,12 @@ class Command:
         self.poisson = bool(self.flags & 2)
 
 
+def stamp_at(header):
+    """Where a message of a producer is stamped."""
+    slot = (header & (1 << 48) - 1) // STAMP_EVERY % STAMPS
+    return ((header >> 48) % max(PRODUCERS, 1) * STAMPS + slot) * STAMP.size
+
+
 def cost():
     """CPU time, switches and faults of this process up to now."""
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -366,6 +450,8 @@ def perform(side, loops, command):
     done = loops[command.loop](command)
     signal.setitimer(signal.ITIMER_REAL, 0)
     used = [after - earlier for after, earlier in zip(cost(), before)]
+    side.reader.several(side.headers)
+    side.headers = array.array("Q")
     events = side.reader.events
     return ANSWER.pack(0, begin, side.end, done, side.sent - sent, side.late, len(events) // 3,
                        len(side.latencies), 0, *used) + events.tobytes() + side.latencies.tobytes()
@@ -381,7 +467,7 @@ def failure(error):
 def serve(side, worker, attempt):
     """Do what the worker says until it is gone."""
     loops = (side.stream_send, side.stream_recv, side.rtt_ping, side.rtt_pong, side.oneway_send,
-             side.oneway_recv, attempt)
+             side.oneway_recv, attempt, side.mpmc_send, side.mpmc_recv)
     signal.signal(signal.SIGALRM, on_timer)
     while True:
         command = Command(read_all(worker, COMMAND.size))
@@ -443,13 +529,14 @@ def make_pipe():
 
 def make_queue():
     """The same with two queues, one for each direction."""
-    context = multiprocessing.get_context("fork")
-    there, back = context.Queue(), context.Queue()
+    there, back = CONTEXT.Queue(), CONTEXT.Queue()
     pipe = os.pipe()
     memory = fcntl.fcntl(pipe[1], F_GETPIPE_SZ)  # of that inside a queue; the rest has no limit
     for end in pipe:
         os.close(end)
     ways = [(there.put, back.get), (back.put, there.get)]
+    if PRODUCERS:
+        ways = [(there.put, there.get)] * len(SOCKETS)
     return ways, None, (0, memory), lambda number: None
 
 
@@ -463,9 +550,11 @@ def die_with_parent(parent):
 
 def run_side(number, ways, others, stamps, attempt, descriptors, parent):
     """Be one of the processes: never returns."""
-    if number == 1:
+    if number:
         die_with_parent(parent)
-    os.close(descriptors[1 - number])
+    for other, descriptor in enumerate(descriptors):
+        if other != number:
+            os.close(descriptor)
     worker = socket.socket(fileno=descriptors[number])
     others(number)
     send, receive = ways[number]
@@ -476,12 +565,15 @@ def run_side(number, ways, others, stamps, attempt, descriptors, parent):
     serve(side, worker, attempt)
 
 
+CONTEXT = multiprocessing.get_context("fork")
 SHAPE = Shape(int(sys.argv[2]), sys.argv[3])
 FAULT = sys.argv[4]
+PRODUCERS = int(sys.argv[5])
+SOCKETS = [int(word) for word in sys.argv[6:]]
+ENDED = CONTEXT.Value("Q", 0) if PRODUCERS else None
 WAYS, ATTEMPT, MEMORY, OTHERS = {"pipe": make_pipe, "queue": make_queue}[sys.argv[1]]()
-STAMP_MEMORY = mmap.mmap(-1, STAMPS * STAMP.size)
-SOCKETS = [int(sys.argv[5]), int(sys.argv[6])]
-CHILD = multiprocessing.get_context("fork").Process(
-    target=run_side, args=(1, WAYS, OTHERS, STAMP_MEMORY, ATTEMPT, SOCKETS, os.getpid()))
-CHILD.start()
+STAMP_MEMORY = mmap.mmap(-1, STAMPS * STAMP.size * max(PRODUCERS, 1))
+for sibling in range(1, len(SOCKETS)):
+    CONTEXT.Process(target=run_side, args=(sibling, WAYS, OTHERS, STAMP_MEMORY, ATTEMPT, SOCKETS,
+                                           os.getpid())).start()
 run_side(0, WAYS, OTHERS, STAMP_MEMORY, ATTEMPT, SOCKETS, 0)

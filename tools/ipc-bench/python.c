@@ -3,7 +3,7 @@
  * The worker's side of python-peers.py. Both structs below are also there, field by field.
  *
  * The processes are started by create(), in the repeat process, whose death kills the first one,
- * and the first one's death the second. Worker i pins process i as itself and gives it one loop at
+ * and the first one's death the others. Worker i pins process i as itself and gives it one loop at
  * a time. Between command and answer the worker sleeps, so what the two cost is what Python costs;
  * the time counts from when the Python process begins.
  */
@@ -39,6 +39,8 @@ enum loop {
 	LOOP_ONEWAY_SEND,
 	LOOP_ONEWAY_RECV,
 	LOOP_ATTEMPT,	/* send one message without waiting */
+	LOOP_MPMC_SEND,
+	LOOP_MPMC_RECV,
 };
 
 #define FLAG_CLOCKED	1
@@ -107,7 +109,7 @@ static int read_all(int fd, void *data, size_t size)
 /* The exception's text instead of the errno's. */
 static int failed(struct worker *w, const struct answer *answer)
 {
-	char *error = w->control->worker[w->side].error;
+	char *error = w->control->worker[w->index].error;
 	char text[MECH_WHY] = "";
 
 	if (answer->text > 0 && answer->text < MECH_WHY)
@@ -152,7 +154,7 @@ static int take_latencies(struct worker *w, int64_t count)
 static void take_sent(struct worker *w, int64_t count)
 {
 	for (int64_t i = 0; i < count; i++)
-		w->sent.sum += pattern_sum(&w->shape, pattern_header(w->side, w->sent.count++));
+		w->sent.sum += pattern_sum(&w->shape, pattern_header(w->index, w->sent.count++));
 }
 
 static int take_answer(struct worker *w)
@@ -229,6 +231,16 @@ static int oneway_recv(struct worker *w)
 	return perform(w, LOOP_ONEWAY_RECV);
 }
 
+static int mpmc_send(struct worker *w)
+{
+	return perform(w, LOOP_MPMC_SEND);
+}
+
+static int mpmc_recv(struct worker *w)
+{
+	return perform(w, LOOP_MPMC_RECV);
+}
+
 const struct loops python_loops = {
 	.stream_send = stream_send,
 	.stream_recv = stream_recv,
@@ -236,6 +248,8 @@ const struct loops python_loops = {
 	.rtt_pong = rtt_pong,
 	.oneway_send = oneway_send,
 	.oneway_recv = oneway_recv,
+	.mpmc_send = mpmc_send,
+	.mpmc_recv = mpmc_recv,
 };
 
 /* The system's own; others may be wrappers that take long to start. */
@@ -283,9 +297,7 @@ bool python_available(char why[MECH_WHY])
 
 bool python_can(const struct setup *setup, char why[MECH_WHY])
 {
-	if (setup->many)
-		snprintf(why, MECH_WHY, "this tool starts two Python processes");
-	else if (setup->wait == WAIT_SPIN || setup->wait == WAIT_ADAPTIVE)
+	if (setup->wait == WAIT_SPIN || setup->wait == WAIT_ADAPTIVE)
 		snprintf(why, MECH_WHY, "multiprocessing cannot send without waiting");
 	else if (setup->capacity)
 		snprintf(why, MECH_WHY, "multiprocessing has no option for it");
@@ -294,60 +306,114 @@ bool python_can(const struct setup *setup, char why[MECH_WHY])
 	return false;
 }
 
-/* In the child: become the first Python process. */
-__attribute__((noreturn)) static void become(const char *mechanism, const struct setup *setup,
-					     const int ends[2], pid_t parent)
+/* Of the workers, each to its process. */
+static int sockets[WORKERS_MAX];
+
+static unsigned int workers_of(const struct link *link)
 {
-	char size[24], fd[2][16];
+	return link->setup.workers[0] + link->setup.workers[1];
+}
+
+/* In the child: become the first Python process, which has the other @ends of the sockets. */
+__attribute__((noreturn)) static void become(const char *mechanism, const struct link *link,
+					     const int ends[WORKERS_MAX], pid_t parent)
+{
+	const struct setup *setup = &link->setup;
+	char size[24], producers[16], fd[WORKERS_MAX][16];
+	const char *arguments[11 + WORKERS_MAX] = { "python3", "-I",	  "-S", "-c",
+						    program,   mechanism, size };
+	size_t n = 7;
 
 	snprintf(size, sizeof(size), "%zu", setup->size);
-	for (int i = 0; i < 2; i++) {
+	snprintf(producers, sizeof(producers), "%u", setup->many ? setup->workers[0] : 0);
+	arguments[n++] = pattern_touch_name((enum pattern_touch)setup->touch);
+	arguments[n++] = fault_names[setup->fault];
+	arguments[n++] = producers;
+	for (unsigned int i = 0; i < workers_of(link); i++) {
 		fcntl(ends[i], F_SETFD, 0);
 		snprintf(fd[i], sizeof(fd[i]), "%d", ends[i]);
+		arguments[n++] = fd[i];
 	}
 	signal(SIGINT, SIG_IGN);	/* or it would print a traceback */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() == parent)
-		execlp(interpreter(), "python3", "-I", "-S", "-c", program, mechanism, size,
-		       pattern_touch_name((enum pattern_touch)setup->touch),
-		       fault_names[setup->fault], fd[0], fd[1], (char *)NULL);
+		execvp(interpreter(), (char *const *)arguments);
 	_exit(127);
 }
 
-static void take_hello(struct link *link, int side, const struct hello *hello)
+/* A pair for each worker; the ends for the other processes in @ends. */
+static int make_sockets(const struct link *link, int ends[WORKERS_MAX])
 {
-	link->helper[side] = (pid_t)hello->pid;
-	link->capacity_bytes = (uint64_t)hello->capacity;
-	link->memory_bytes = (uint64_t)hello->memory;
+	int pair[2];
+
+	for (unsigned int i = 0; i < workers_of(link); i++) {
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			return -errno;
+		sockets[i] = pair[0];
+		ends[i] = pair[1];
+	}
+	return 0;
+}
+
+static int take_hello(struct link *link, unsigned int worker)
+{
+	struct hello hello;
+	int r;
+
+	r = read_all(sockets[worker], &hello, sizeof(hello));
+	if (r < 0)
+		return r;
+	link->helper[worker] = (pid_t)hello.pid;
+	link->capacity_bytes = (uint64_t)hello.capacity;
+	link->memory_bytes = (uint64_t)hello.memory;
+	return 0;
 }
 
 int python_create(struct link *link, const char *mechanism, char why[MECH_WHY])
 {
-	int pair[2], ends[2] = { -1, -1 };
+	unsigned int workers = workers_of(link);
 	pid_t parent = getpid(), pid;
-	struct hello hello;
-	int r = 0;
+	int ends[WORKERS_MAX], r;
 
-	for (int side = 0; side < 2; side++) {
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-			return mech_fail(why, "socketpair", errno);
-		link->port[side].in = link->port[side].out = pair[0];
-		ends[side] = pair[1];
-	}
+	r = make_sockets(link, ends);
+	if (r < 0)
+		return mech_fail(why, "socketpair", r);
 	pid = fork();
 	if (pid == 0)
-		become(mechanism, &link->setup, ends, parent);
-	close(ends[0]);
-	close(ends[1]);
+		become(mechanism, link, ends, parent);
+	for (unsigned int i = 0; i < workers; i++)
+		close(ends[i]);
 	link->helper[0] = pid;
-	for (int side = 0; side < 2 && r == 0; side++) {
-		r = read_all(link->port[side].in, &hello, sizeof(hello));
-		if (r == 0)
-			take_hello(link, side, &hello);
-	}
+	for (unsigned int i = 0; i < workers && r == 0; i++)
+		r = take_hello(link, i);
+	/* What it takes to see how much fits. */
+	link->port[0].in = link->port[0].out = sockets[0];
 	if (r < 0)
 		python_remove(link);
 	return r < 0 ? mech_fail(why, "python3 did not start", r) : 0;
+}
+
+int python_open(struct link *link, int side)
+{
+	unsigned int first = side == 0 ? 0 : link->setup.workers[0];
+	unsigned int last = first + link->setup.workers[side];
+
+	if (link->worker < 0)
+		return 0;
+	for (unsigned int i = first; i < last; i++)
+		if (i != (unsigned int)link->worker)
+			close(sockets[i]);
+	link->port[side].in = link->port[side].out = sockets[link->worker];
+	return 0;
+}
+
+void python_close(struct link *link, int side)
+{
+	unsigned int first = side == 0 ? 0 : link->setup.workers[0];
+	unsigned int last = first + link->setup.workers[side];
+
+	for (unsigned int i = first; i < last; i++)
+		close(sockets[i]);
 }
 
 int python_try(struct link *link, const void *message)
@@ -369,15 +435,17 @@ int python_try(struct link *link, const void *message)
 	return (int)answer.status;
 }
 
-/* The second is the child of the first, which does not wait for it: its number is still its own. */
+/* The others are children of the first, which does not wait for them: their numbers are still their
+ * own. */
 void python_remove(struct link *link)
 {
-	if (link->helper[1] > 0)
-		kill(link->helper[1], SIGKILL);
+	for (unsigned int i = 1; i < workers_of(link); i++)
+		if (link->helper[i] > 0)
+			kill(link->helper[i], SIGKILL);
 	if (link->helper[0] > 0) {
 		kill(link->helper[0], SIGKILL);
 		while (waitpid(link->helper[0], NULL, 0) < 0 && errno == EINTR)
 			;
 	}
-	link->helper[0] = link->helper[1] = 0;
+	memset(link->helper, 0, sizeof(link->helper));
 }

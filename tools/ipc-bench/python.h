@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mechanisms of Python: the messages go between two Python processes, python-peers.py, one for
- * each worker, which tells it what to do and sleeps until it is done.
+ * Mechanisms of Python: the messages go between Python processes, python-peers.py, one for each
+ * worker, which tells it what to do and sleeps until it is done.
  */
 #ifndef IPC_BENCH_PYTHON_H
 #define IPC_BENCH_PYTHON_H
@@ -18,6 +18,8 @@ bool python_can(const struct setup *setup, char why[MECH_WHY]);
 int python_create(struct link *link, const char *mechanism, char why[MECH_WHY]);
 
 int python_try(struct link *link, const void *message);
+int python_open(struct link *link, int side);
+void python_close(struct link *link, int side);
 void python_remove(struct link *link);
 
 /* How long create() takes. */

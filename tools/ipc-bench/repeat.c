@@ -121,6 +121,7 @@ static int make(const struct mech *mech, struct link *link)
 	link->setup = control->task.setup;
 	link->leftovers = &control->leftovers[0];
 	link->socket[0] = link->socket[1] = -1;
+	link->worker = -1;
 	if (control->task.probe && mech->try_send)
 		r = probe_apart(mech, link);
 	if (r == 0)
@@ -148,6 +149,7 @@ static pid_t start_worker(const struct mech *mech, struct link *link, unsigned i
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		link->worker = (int)index;
 		mech_close(mech, link, (int)other);
 		if (link->socket[other] >= 0)
 			close(link->socket[other]);
