@@ -27,7 +27,7 @@ def everything(tap):
              if one["name"] not in PEERS]
     done = measure("--mechanism", ",".join(names), "--workload", "rtt,stream", "--wait",
                    "own,spin,block,adaptive", "--repeat", "1", "--duration", "0.01", "--warmup",
-                   "0.003", "--seed", "1", "--max-time", "80")
+                   "0.003", "--seed", "1", "--max-time", "150")
     results = done["results"]
     tap.result("all keys of the run", lacks(done, TOP, "run"))
     tap.result("all keys of each result", [p for result in results for p in shape(result)])
