@@ -80,6 +80,20 @@ bool queue_has_room(struct queue_seat *s, const struct queue_want *want)
 	return true;
 }
 
+/*
+ * Drop the oldest, wherever it is: 0; -EAGAIN: there is none. What was given back may not have been
+ * told yet.
+ */
+static int drop_oldest(struct queue_seat *s)
+{
+	int result = queue_drop(s);
+
+	if (result != -EAGAIN)
+		return result;
+	s->tape.again_seen = s->tape.again_now - 1;
+	return queue_drop(s);
+}
+
 /* Room for one more item: 0, or an error. */
 static int find_item(struct queue_seat *s, uint32_t flags, int64_t deadline)
 {
@@ -97,10 +111,11 @@ static int find_item(struct queue_seat *s, uint32_t flags, int64_t deadline)
 			return result;
 		if (likely(n < g->max_items))
 			return 0;
-		if (g->flags & WEIR_QUEUE_DROP)
-			result = queue_drop(s);
-		else
+		if (!(g->flags & WEIR_QUEUE_DROP))
 			result = queue_wait(s, &want, flags, deadline);
+		else if ((result = drop_oldest(s)) == -EAGAIN)
+			/* Somebody was faster: there is room. */
+			result = 0;
 		if (result < 0)
 			return result;
 	}
@@ -116,11 +131,12 @@ static int find_memory_slow(struct queue_seat *s, uint64_t size, uint32_t flags,
 	while (result == -ENOENT) {
 		if (s->ended)
 			return -EPIPE;
-		if (g->flags & WEIR_QUEUE_DROP)
-			result = queue_drop(s);
-		else if (g->max_items == 0)
+		if (g->max_items == 0)
 			return -ENOBUFS;
-		else
+		if (g->flags & WEIR_QUEUE_DROP)
+			result = drop_oldest(s);
+		/* What takes the memory is not there to be dropped. */
+		if (result == -ENOENT || result == -EAGAIN)
 			result = queue_wait(s, &want, flags, deadline);
 		if (result < 0)
 			return result;

@@ -128,15 +128,16 @@ static enum backlog_mode backlog_mode(const struct weir_queue *q)
 /* Have a seat in the queue for the seat of the handle. */
 static int open_seat(struct weir_queue *q, struct queue_seat *s)
 {
-	uint32_t thread = s->thread, name;
+	size_t rest = offsetof(struct queue_seat, word);
 	uint64_t word;
+	uint32_t name;
 	int result;
 
 	name = claim_or_mend(q, &word);
 	if (name == 0)
 		return -EUSERS;
-	memset(s, 0, sizeof(*s));
-	s->thread = thread;
+	/* Not the thread, or another one could have it; the name is 0. */
+	memset((uint8_t *)s + rest, 0, sizeof(*s) - rest);
 	s->queue = q;
 	s->word = word;
 	s->shared = store_seat(&q->store, name);
@@ -151,7 +152,7 @@ static int open_seat(struct weir_queue *q, struct queue_seat *s)
 	result = tape_put_find(&s->tape);
 	if (result == 0)
 		result = tape_get_find(&s->tape);
-	s->name = name;
+	store_release(&s->name, name);	/* order: THREAD release: it can be looked into */
 	if (result < 0) {
 		queue_leave_seat(s);
 		return result;
@@ -218,7 +219,8 @@ struct queue_seat *queue_find_seat(struct weir_queue *q, uint32_t name)
 		struct queue_seat *block = block_of(q, i, false);
 
 		for (uint32_t k = 0; block && k < QUEUE_BLOCK_SEATS; k++)
-			if (load_relaxed(&block[k].name) == name)	/* relaxed: ours or not */
+			/* order: THREAD acquire, from open_seat() */
+			if (load_acquire(&block[k].name) == name)
 				return &block[k];
 		if (!block)
 			break;
@@ -226,9 +228,11 @@ struct queue_seat *queue_find_seat(struct weir_queue *q, uint32_t name)
 	return NULL;
 }
 
-/* A claim of the thread that had the seat before was never put. */
-static void forget_claim(struct queue_seat *s)
+/* From a thread that has ended. A claim of it was never put. */
+static void take_over(struct queue_seat *s)
 {
+	/* order: INSIDE acquire, from its last queue_rise(): the seat as it left it */
+	(void)load_acquire(&s->shared->inside);
 	if (s->claimed)
 		chunk_row_undo(&s->tape);
 	s->claimed = false;
@@ -245,10 +249,11 @@ int queue_sit_slow(struct weir_queue *q, struct queue_seat **ret_seat)
 		s = another(q, me);
 	if (!s)
 		return -ENOMEM;
-	if (s->name == 0)
+	/* order: THREAD acquire, from open_seat() by whoever had it before */
+	if (load_acquire(&s->name) == 0)
 		result = open_seat(q, s);
 	else if (!old)
-		forget_claim(s);
+		take_over(s);
 	if (result < 0) {
 		store_release(&s->thread, 0);	/* order: THREAD release, to have() */
 		return result;
@@ -296,5 +301,5 @@ void queue_leave_seat(struct queue_seat *s)
 	struct weir_queue *q = s->queue;
 
 	queue_empty_seat(q, s->name, s->word);
-	s->name = 0;
+	store_relaxed(&s->name, 0);	/* relaxed: the thread's, or all are out */
 }

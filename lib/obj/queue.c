@@ -228,7 +228,8 @@ static bool anybody_inside(struct weir_queue *q)
 
 	for (uint32_t i = 0; i < QUEUE_SEATS_MAX && (s = seat_at(q, i)); i++)
 		/* order: INSIDE acquire: it does not touch the handle any more */
-		if (s->name != 0 && load_acquire(&s->shared->inside) != 0)
+		if (load_acquire(&s->name) != 0 &&		/* order: THREAD acquire */
+		    load_acquire(&s->shared->inside) != 0)	/* order: INSIDE */
 			return true;
 	return false;
 }
