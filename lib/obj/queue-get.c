@@ -82,6 +82,8 @@ void queue_saw_chunk(struct queue_seat *s)
 	/* relaxed: a hint */
 	if (load_relaxed(&s->shared->reading_on) != here)
 		store_relaxed(&s->shared->reading_on, here);	/* relaxed: as above */
+	/* Who never sleeps must look, too. */
+	queue_look_around(s);
 	queue_ring(s, QUEUE_WRITER);
 }
 
@@ -144,6 +146,7 @@ static void count_dry(struct queue_seat *s)
 	}
 	if (++s->dry_polls % DRY_POLLS != 0)
 		return;
+	queue_look_around(s);
 	now = clock_now();
 	if (s->dry_since == 0)
 		s->dry_since = now;

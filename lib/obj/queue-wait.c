@@ -176,7 +176,7 @@ static void lay_down_watch(struct sleeper *z)
 	bell_ring(&control->writer_bell);
 }
 
-/* Without the watch: whether those who hold it are still there. */
+/* Whether those who hold it are still there. */
 static void watch_the_watch(struct sleeper *z)
 {
 	struct weir_queue *q = z->seat->queue;
@@ -195,27 +195,39 @@ static bool is_busy(struct weir_queue *q, uint32_t name)
 	struct weir_seat *seat = store_seat(&q->store, name);
 
 	/* relaxed: INSIDE, LEDGER: looked at again before anything depends on it */
-	return seat && (load_relaxed(&seat->inside) == SEAT_INSIDE ||
-			load_relaxed(&seat->leases) ||	/* relaxed: as above */
-			load_relaxed(&seat->row));	/* relaxed: as above */
+	if (!seat || (load_relaxed(&seat->name.low) & SEAT_STATE) != SEAT_USED)
+		return false;	/* what stands there is of one who was cleaned up after */
+	return load_relaxed(&seat->inside) == SEAT_INSIDE ||	/* relaxed: as above */
+	       load_relaxed(&seat->leases) ||			/* relaxed: as above */
+	       load_relaxed(&seat->row);			/* relaxed: as above */
 }
 
 /* Look at all: clean up after those that are gone. Whether anybody is busy. */
-static bool look_around(struct sleeper *z, bool all)
+static bool look_around(struct queue_seat *s, bool all)
 {
-	struct weir_queue *q = z->seat->queue;
+	struct weir_queue *q = s->queue;
 	/* order: SEAT acquire: those below it are to be looked at */
 	uint32_t top = load_acquire(&q->store.control->seat_top);
 	bool busy = false;
 
 	for (uint32_t name = 1; name <= top; name++) {
-		bool this_one = name != z->seat->name && is_busy(q, name);
+		bool this_one = name != s->name && is_busy(q, name);
 
-		if ((this_one || all) && name != z->seat->name && queue_mend(q, name))
+		if ((this_one || all) && name != s->name && queue_mend(q, name))
 			this_one = true;
 		busy |= this_one;
 	}
 	return busy;
+}
+
+void queue_look_around(struct queue_seat *s)
+{
+	int64_t now = clock_now();
+
+	if (now - s->looked_at < WATCH_NS)
+		return;
+	s->looked_at = now;
+	look_around(s, false);
 }
 
 static void help_hungry(struct sleeper *z)
@@ -231,7 +243,9 @@ static void watch(struct sleeper *z)
 {
 	int64_t now = clock_now();
 
-	if (look_around(z, false))
+	z->seat->looked_at = now;
+	watch_the_watch(z);
+	if (look_around(z->seat, false))
 		z->quiet_since = now;
 	help_hungry(z);
 	if (now - z->quiet_since >= TRIM_NS) {
@@ -255,13 +269,13 @@ static bool can_sleep_deep(struct sleeper *z)
 	z->seat->notice_seen = UINT64_MAX;
 	sys_futex_wait(&nothing, 0, clock_now() + SETTLE_NS);
 	/* order: DEEP: still so after having looked */
-	return !look_around(z, false) && !look(z) && (load_seq(notice) & NOTICE_DEEP);
+	return !look_around(z->seat, false) && !look(z) && (load_seq(notice) & NOTICE_DEEP);
 }
 
 /* Nothing has happened for long: let all sleep without looking. */
 static bool go_deep(struct sleeper *z)
 {
-	if (look_around(z, true) || look(z))
+	if (look_around(z->seat, true) || look(z))
 		return false;
 	/* order: DEEP, before the look around; and see queue_sit() */
 	or_seq(&queue_control(z->seat)->notice, NOTICE_DEEP);
@@ -351,6 +365,8 @@ static int sleep_until_it_has_come(struct sleeper *z)
 	struct queue_seat *s = z->seat;
 	int result = 0;
 
+	/* Woken all the time, nobody would come to look. */
+	queue_look_around(s);
 	store_relaxed(&s->shared->inside, SEAT_ASLEEP);	/* relaxed: INSIDE: we hold nothing */
 	while (result == 0) {
 		set_hungry(z, true);

@@ -41,6 +41,7 @@ struct queue_seat {
 	bool now;		/* and is to be emptied */
 	bool may_spin;
 	int64_t spin_ns;
+	int64_t looked_at;	/* when we last looked after the dead */
 	uint32_t streak;	/* messages found since there was none */
 	uint32_t dry_polls;	/* in vain, one after the other */
 	int64_t dry_since;
@@ -112,6 +113,8 @@ int queue_notice(struct queue_seat *s, bool asleep);
 /* Wait until there may be what is wanted: 0; -EAGAIN, -ETIMEDOUT, -EINTR, -ESHUTDOWN, ... */
 int queue_wait(struct queue_seat *s, const struct queue_want *want, uint32_t flags,
 	       int64_t deadline);
+/* Clean up after those who died inside a call or holding something; now and then. */
+void queue_look_around(struct queue_seat *s);
 /* Wake all who sleep without looking. */
 void queue_rouse(struct weir_queue *q);
 void queue_ring_slow(struct queue_seat *s, enum queue_side side);
