@@ -12,6 +12,8 @@
 /* Of the passes through a loop: so many from the beginning, and one of so many others. */
 #define LOOP_FIRST	3
 #define LOOP_ONE_OF	40
+/* Longer ways are loops that look at all there is. */
+#define LONGEST		60000
 /* Of the dead: one of so many is waited for, and not looked for. */
 #define WAITS_ONE_OF	8
 
@@ -61,7 +63,8 @@ static struct way walk(const struct qact *act, const struct qstate *state)
 	static uint64_t nothing;
 	struct qworld w;
 	struct way_record record = { .memory = &nothing, .size = sizeof(nothing),
-				     .image = qworld_image, .asleep = asleep, .arg = &w };
+				     .image = qworld_image, .asleep = asleep, .arg = &w,
+				     .most = LONGEST };
 	struct way way;
 
 	open_world(&w, act, state);

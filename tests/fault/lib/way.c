@@ -21,7 +21,7 @@
 /* So long it may be on its way before it is asked whether it sleeps. */
 #define PATIENCE_NS	(1 * NS_PER_MS)
 #define HANG_NS		(20000 * NS_PER_MS)
-#define POINTS_MAX	((size_t)1000000)
+#define POINTS_MAX	((size_t)100000)
 
 /*
  * The processor
@@ -216,7 +216,7 @@ struct way way_walk(struct stepper *stepper, const struct way_record *record)
 			break;
 		p[1].changed = has_changed(record, copy);
 		p[1].image = record->image(record->arg);
-	} while (true);
+	} while (record->most == 0 || way.count < record->most);
 	free(copy);
 	count_passes(&way);
 	return way;

@@ -41,6 +41,7 @@ struct way_record {
 	uint64_t (*image)(const void *arg);	/* what of it is the same in each performance */
 	way_asleep *asleep;
 	void *arg;
+	size_t most;		/* instructions; what comes after them is left out; 0: no limit */
 };
 
 /* Step the child to its stepper_mark_end() and write down the way. */
