@@ -46,7 +46,8 @@ def queues(tap):
     done = measure(*asked, "--batch", "7,32", *sides(3, 3), *FEW)
     tap.result("batches, with end markers in them",
                [p for result in done["results"] for p in sense(result)])
-    tap.result("batches of each wait", [] if len(done["results"]) == 6 else done["skipped"])
+    there = {(result["wait"], result["batch"]) for result in done["results"]}
+    tap.result("batches of each wait", [] if len(there) == 6 else done["skipped"])
     done = measure("--mechanism", "weir-queue,weir-queue-zc", "--capacity", "1000", *sides(2, 2),
                    *FEW)
     tap.result("a limit of messages",
