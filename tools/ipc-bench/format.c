@@ -76,7 +76,7 @@ const char *format_size(size_t bytes, char text[TEXT_MAX])
 
 const char *format_ratio(double ratio, char text[TEXT_MAX])
 {
-	int decimals = ratio < 0.995 ? 2 : ratio < 9.95 ? 1 : 0;
+	int decimals = ratio < 0.00995 ? 4 : ratio < 0.995 ? 2 : ratio < 9.95 ? 1 : 0;
 
 	if (isfinite(ratio))
 		snprintf(text, TEXT_MAX, "%.*fx", decimals, ratio);
