@@ -36,6 +36,7 @@ struct sleeper {
 	int64_t quiet_since;
 	int watch;		/* which one it holds, or -1 */
 	bool rang;		/* it was woken */
+	bool looked;		/* it has looked around once */
 };
 
 static uint32_t *bell_of(const struct queue_seat *s, enum queue_side side)
@@ -247,6 +248,8 @@ static void watch(struct sleeper *z)
 	watch_the_watch(z);
 	if (look_around(z->seat, false))
 		z->quiet_since = now;
+	if (z->watch < 0)
+		return;
 	help_hungry(z);
 	if (now - z->quiet_since >= TRIM_NS) {
 		frame_trim(&z->seat->tape);
@@ -304,7 +307,9 @@ static int64_t slice(struct sleeper *z, int64_t now)
 	}
 	if (deep)
 		return z->deadline;
-	return clock_cap(z->deadline, now, z->watch >= 0 ? WATCH_NS : SLEEP_NS);
+	if (z->watch >= 0)
+		return clock_cap(z->deadline, now, WATCH_NS);
+	return clock_cap(z->deadline, now, z->looked ? SLEEP_NS : 2 * WATCH_NS);
 }
 
 /* 1: it has come; 0: once more; or an error. */
@@ -340,10 +345,9 @@ static int sleep_once(struct sleeper *z)
 		return -ETIMEDOUT;
 	if (before != listened)
 		return 0;
-	if (z->watch >= 0)
-		watch(z);
-	else
-		watch_the_watch(z);
+	/* Also without holding the watch: those who do may have died, or stand still. */
+	z->looked = true;
+	watch(z);
 	return 0;
 }
 

@@ -115,7 +115,9 @@ static int sleep_in_call(void *arg)
 	return 0;
 }
 
-static struct child start(struct sleep *s, int (*call)(uint32_t, int64_t), uint32_t flags, int index)
+typedef int call_fn(uint32_t flags, int64_t deadline);
+
+static struct child start(struct sleep *s, call_fn *call, uint32_t flags, int index)
 {
 	*s = (struct sleep){ call, flags, index };
 	return child_start(sleep_in_call, s);
@@ -223,7 +225,8 @@ END_TEST
 START_TEST(deadlines_are_kept)
 {
 	int (*const calls[])(uint32_t, int64_t) = {
-		call_get, call_get_batch, call_take, call_put, call_put_batch, call_commit, call_join,
+		call_get, call_get_batch, call_take, call_put, call_put_batch, call_commit,
+		call_join,
 	};
 	bool full = _i >= 3;
 
