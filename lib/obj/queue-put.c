@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ring/copy.h"
+#include "sys/sys.h"
 
 /* How far ahead of itself a seat asks for the lines that it will write. */
 #define PUT_AHEAD 1024
@@ -170,7 +171,7 @@ static bool reader_is_here(const struct queue_seat *s)
 static NOINLINE void let_readers_run(struct queue_seat *s)
 {
 	if (see_head(s) == 0 && depth(s, s->head_seen) > DEPTH_FAR && reader_is_here(s))
-		sched_yield();
+		sys_yield();
 }
 
 static ALWAYS_INLINE int find_memory(struct queue_seat *s, uint64_t size, uint32_t flags,

@@ -5,11 +5,8 @@
  */
 #include "obj/queue.h"
 
-#include <signal.h>
 #include <string.h>
 #include <sys/sysinfo.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "sys/sys.h"
@@ -160,19 +157,12 @@ static int open_seat(struct weir_queue *q, struct queue_seat *s)
 	return 0;
 }
 
-static bool thread_has_ended(uint32_t thread)
-{
-	return syscall(SYS_tgkill, getpid(), (pid_t)thread, 0) < 0 && errno == ESRCH;
-}
-
 /* Whether @s is now the thread's. One that was somebody's keeps its name. */
 static bool have(struct queue_seat *s, uint32_t me)
 {
 	uint32_t was = load_relaxed(&s->thread);	/* relaxed: the exchange finds out */
-	int saved = errno;
-	bool free = was == 0 || thread_has_ended(was);
+	bool free = was == 0 || sys_thread_ended(was);
 
-	errno = saved;
 	return free && cas_acquire(&s->thread, &was, me);	/* order: THREAD acquire */
 }
 
@@ -240,7 +230,7 @@ static void take_over(struct queue_seat *s)
 
 int queue_sit_slow(struct weir_queue *q, struct queue_seat **ret_seat)
 {
-	uint32_t me = (uint32_t)syscall(SYS_gettid);
+	uint32_t me = sys_thread();
 	struct queue_seat *s = mine(q, me);
 	bool old = s;
 	int result = 0;

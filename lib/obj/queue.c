@@ -26,12 +26,9 @@
 /* What a limit of the process leaves to one queue; all twice: the slots may be as large. */
 static uint64_t within_limit(int resource, uint64_t bytes, uint64_t share)
 {
-	struct rlimit limit;
+	uint64_t limit = sys_limit(resource);
 
-	if (getrlimit((__rlimit_resource_t)resource, &limit) < 0 ||
-	    limit.rlim_cur == RLIM_INFINITY)
-		return bytes;
-	return bytes < limit.rlim_cur / share ? bytes : limit.rlim_cur / share;
+	return limit == UINT64_MAX || bytes < limit / share ? bytes : limit / share;
 }
 
 static uint64_t default_bytes(void)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -444,4 +445,35 @@ int sys_proc_self(int32_t *ret_pid)
 	text[size] = '\0';
 	*ret_pid = (int32_t)strtol(text, NULL, 10);
 	return 0;
+}
+
+/* The rest cannot fail in a way that anybody could do something about. */
+
+uint32_t sys_thread(void)
+{
+	return (uint32_t)gettid();
+}
+
+bool sys_thread_ended(uint32_t thread)
+{
+	int saved = errno;
+	bool ended = syscall(SYS_tgkill, getpid(), (pid_t)thread, 0) < 0 && errno == ESRCH;
+
+	errno = saved;
+	return ended;
+}
+
+void sys_yield(void)
+{
+	sched_yield();
+}
+
+uint64_t sys_limit(int resource)
+{
+	struct rlimit limit;
+	int saved = errno;
+	bool known = getrlimit((__rlimit_resource_t)resource, &limit) == 0;
+
+	errno = saved;
+	return known && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : UINT64_MAX;
 }

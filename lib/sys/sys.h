@@ -158,6 +158,14 @@ int sys_recv_fds(int socket, void *data, size_t size, struct sys_received *ret_r
 int sys_lock(int fd, uint64_t offset);
 void sys_unlock(int fd, uint64_t offset);
 
+/* The number of this thread; whether one of this process with that number has ended. */
+uint32_t sys_thread(void);
+bool sys_thread_ended(uint32_t thread);
+/* Let others run on this processor. */
+void sys_yield(void);
+/* A resource limit of this process; UINT64_MAX: there is none. */
+uint64_t sys_limit(int resource);
+
 /* Up to @size bytes of the beginning of the file @path; how many. */
 int sys_read_file(const char *path, char *buffer, size_t size);
 
