@@ -267,17 +267,14 @@ int store_populate_frame(struct store *s, uint32_t frame)
 
 void store_empty_chunks(struct store *s, uint32_t chunk, uint32_t count)
 {
-	uint64_t size = (uint64_t)count << s->geometry.chunk_shift;
-	uint8_t *at = store_bytes(s, chunk, 0, size);
+	uint64_t offset = s->offsets[STORE_BYTES] + ((uint64_t)chunk << s->geometry.chunk_shift);
 
-	if (at)
-		sys_give_back(at, size);
+	sys_punch(s->fd, offset, (uint64_t)count << s->geometry.chunk_shift);
 }
 
 void store_empty_frame(struct store *s, uint32_t frame)
 {
-	struct weir_slot *slots = store_slots(s, frame);
+	uint64_t size = QUEUE_SLOTS * sizeof(struct weir_slot);
 
-	if (slots)
-		sys_give_back(slots, QUEUE_SLOTS * sizeof(*slots));
+	sys_punch(s->fd, s->offsets[STORE_SLOTS] + frame * size, size);
 }

@@ -89,6 +89,12 @@ int sys_allocate(int fd, uint64_t size)
 	return result;
 }
 
+int sys_punch(int fd, uint64_t offset, uint64_t size)
+{
+	return raw(SYS_CALL_ALLOCATE, SYS_fallocate, fd,
+		   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)offset, (long)size, 0, 0);
+}
+
 int sys_seal(int fd)
 {
 	return raw(SYS_CALL_SEAL, SYS_fcntl, fd, F_ADD_SEALS,
@@ -204,11 +210,6 @@ int sys_populate(void *address, size_t size)
 			 MADV_POPULATE_WRITE, 0, 0, 0);
 
 	return result == -EINVAL ? 0 : result;
-}
-
-int sys_give_back(void *address, size_t size)
-{
-	return raw(SYS_CALL_MADVISE, SYS_madvise, (long)address, (long)size, MADV_REMOVE, 0, 0, 0);
 }
 
 int sys_eventfd(void)

@@ -71,6 +71,8 @@ int sys_memfd(const char *name);
 int sys_truncate(int fd, uint64_t size);
 /* Have memory for @size bytes of @fd now, so that touching it later cannot fail. */
 int sys_allocate(int fd, uint64_t size);
+/* Give back the memory of a part of @fd, which is zero then for all who have it mapped. */
+int sys_punch(int fd, uint64_t offset, uint64_t size);
 /* No shrinking, no growing, no further seals. */
 int sys_seal(int fd);
 /* -EINVAL where @fd is a file that has no seals. */
@@ -88,8 +90,6 @@ void *sys_wiped_once(void **slot, size_t size);
 void sys_unmap(void *address, size_t size);
 /* Have memory for a part of a shared mapping now, where the kernel can; a hint before 5.14. */
 int sys_populate(void *address, size_t size);
-/* Give back the memory of a part of a shared mapping, which is zero then. */
-int sys_give_back(void *address, size_t size);
 
 /* Counter at 0, CLOEXEC, O_NONBLOCK. */
 int sys_eventfd(void);

@@ -219,10 +219,12 @@ END_TEST
 
 START_TEST(closing_again_and_again_leaks_nothing)
 {
+	/* More often than is counted; an emulator is too slow for that. */
+	uint64_t times = kernel_unavailable() ? 20 : 300;
 	struct weir_taken taken;
 
 	put(4711, 1);
-	for (uint64_t i = 0; i < 300; i++) {
+	for (uint64_t i = 0; i < times; i++) {
 		struct weir_queue *other = queue_second(queue);
 
 		ck_assert_ptr_nonnull(other);
@@ -236,7 +238,7 @@ START_TEST(closing_again_and_again_leaks_nothing)
 	ck_assert_uint_le(queue_stat(queue).bytes, 5 << 20);
 	ck_assert_uint_eq(queue_stat(queue).items, 1);
 	ck_assert_uint_eq(queue_stat(queue).users, 1);
-	ck_assert_uint_eq(queue_stat(queue).returned, 300);
+	ck_assert_uint_eq(queue_stat(queue).returned, times);
 	ck_assert_int_eq(queue_get_number(queue, 0), 4711);
 }
 END_TEST
