@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* The bell: what it says in each state, and who is woken. */
+#include "support.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "wait/bell.h"
+
+static uint32_t bell;
+
+static void setup(void)
+{
+	bell = 0;
+}
+
+START_TEST(nobody_sleeps_and_nobody_is_rung)
+{
+	ck_assert_uint_eq(bell_state(&bell), BELL_QUIET);
+	ck_assert(!bell_ring(&bell));
+	ck_assert_uint_eq(bell, 0);
+}
+END_TEST
+
+START_TEST(listening_says_so_and_counts)
+{
+	uint32_t listened = bell_listen(&bell);
+
+	ck_assert_uint_eq(bell_state(&bell), BELL_ASLEEP);
+	ck_assert_uint_eq(listened, bell);
+	ck_assert_uint_eq(bell & ~BELL_STATE, BELL_ONE);
+	/* A second one need not say it again. */
+	ck_assert_uint_eq(bell_listen(&bell), listened);
+	ck_assert_uint_eq(bell, listened);
+}
+END_TEST
+
+START_TEST(ring_of_one_who_only_listened_makes_it_quiet)
+{
+	uint32_t listened = bell_listen(&bell);
+
+	ck_assert(!bell_ring(&bell));
+	ck_assert_uint_eq(bell_state(&bell), BELL_QUIET);
+	ck_assert_uint_ne(bell, listened);
+	/* So its sleep ends at once. */
+	ck_assert_int_eq(bell_sleep(&bell, listened, soon()), 0);
+}
+END_TEST
+
+START_TEST(sleep_ends_at_its_deadline)
+{
+	int64_t until = test_now() + 3000000;
+
+	ck_assert_int_eq(bell_sleep(&bell, bell_listen(&bell), until), -ETIMEDOUT);
+	ck_assert_int_ge(test_now(), until);
+	ck_assert_uint_eq(bell_state(&bell), BELL_ASLEEP);
+}
+END_TEST
+
+struct sleeper {
+	pthread_t thread;
+	pid_t tid;
+	int result;
+	uint32_t awake;
+};
+
+static struct sleeper sleepers[3];
+
+static void *sleep_once(void *arg)
+{
+	struct sleeper *s = arg;
+	uint32_t listened = bell_listen(&bell);
+
+	__atomic_store_n(&s->tid, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+	s->result = bell_sleep(&bell, listened, soon());
+	__atomic_store_n(&s->awake, 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void start_all(void)
+{
+	for (int i = 0; i < 3; i++) {
+		sleepers[i] = (struct sleeper){ 0 };
+		ck_assert_int_eq(pthread_create(&sleepers[i].thread, NULL, sleep_once,
+						&sleepers[i]), 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		while (!__atomic_load_n(&sleepers[i].tid, __ATOMIC_ACQUIRE))
+			sched_yield();
+		ck_assert(child_wait_asleep_in(sleepers[i].tid, SYS_futex));
+	}
+}
+
+static int count_awake(void)
+{
+	int count = 0;
+
+	for (int i = 0; i < 3; i++)
+		count += (int)__atomic_load_n(&sleepers[i].awake, __ATOMIC_ACQUIRE);
+	return count;
+}
+
+static void wait_for_awake(int count)
+{
+	int64_t until = soon();
+
+	while (count_awake() < count)
+		ck_assert_int_lt(test_now(), until);
+}
+
+static void join_all(void)
+{
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(pthread_join(sleepers[i].thread, NULL), 0);
+		ck_assert_int_eq(sleepers[i].result, 0);
+	}
+}
+
+START_TEST(one_is_woken_at_a_time)
+{
+	start_all();
+	for (int i = 1; i <= 3; i++) {
+		ck_assert(bell_ring(&bell));
+		ck_assert_uint_eq(bell_state(&bell), BELL_RUNG);
+		/* One is on its way. */
+		ck_assert(!bell_ring(&bell));
+		ck_assert(!bell_ring(&bell));
+		wait_for_awake(i);
+		ck_assert_int_eq(count_awake(), i);
+		bell_heard(&bell);
+		ck_assert_uint_eq(bell_state(&bell), BELL_ASLEEP);
+	}
+	ck_assert(!bell_ring(&bell));
+	ck_assert_uint_eq(bell_state(&bell), BELL_QUIET);
+	join_all();
+}
+END_TEST
+
+START_TEST(ring_all_wakes_all)
+{
+	start_all();
+	bell_ring_all(&bell);
+	ck_assert_uint_eq(bell_state(&bell), BELL_QUIET);
+	join_all();
+}
+END_TEST
+
+START_TEST(listening_while_one_is_on_its_way_changes_nothing)
+{
+	uint32_t rung;
+
+	start_all();
+	ck_assert(bell_ring(&bell));
+	rung = bell;
+	ck_assert_uint_eq(bell_listen(&bell), rung);
+	ck_assert_uint_eq(bell, rung);
+	bell_heard(&bell);
+	ck_assert_uint_ne(bell, rung);
+	bell_ring_all(&bell);
+	join_all();
+}
+END_TEST
+
+START_TEST(count_wraps)
+{
+	uint32_t listened;
+
+	bell = UINT32_MAX & ~BELL_STATE;
+	listened = bell_listen(&bell);
+	ck_assert_uint_eq(listened, BELL_ASLEEP);
+	bell_heard(&bell);
+	ck_assert_uint_eq(bell, BELL_ASLEEP);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("bell");
+	TCase *t = tcase_create("bell");
+
+	tcase_add_checked_fixture(t, setup, NULL);
+	tcase_set_timeout(t, 60);
+	tcase_add_test(t, nobody_sleeps_and_nobody_is_rung);
+	tcase_add_test(t, listening_says_so_and_counts);
+	tcase_add_test(t, ring_of_one_who_only_listened_makes_it_quiet);
+	tcase_add_test(t, sleep_ends_at_its_deadline);
+	tcase_add_test(t, one_is_woken_at_a_time);
+	tcase_add_test(t, ring_all_wakes_all);
+	tcase_add_test(t, listening_while_one_is_on_its_way_changes_nothing);
+	tcase_add_test(t, count_wraps);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int main(void)
+{
+	return test_main(suite());
+}
