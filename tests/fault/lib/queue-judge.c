@@ -184,7 +184,7 @@ static void look_at_chunks(struct qworld *w, const struct queue_seat *s)
 	}
 }
 
-static void look_for_leaks(struct qworld *w)
+void qworld_look_for_leaks(struct qworld *w)
 {
 	struct weir_queue_stat stat = { .size = sizeof(stat) };
 	struct queue_seat *s = NULL;
@@ -249,7 +249,7 @@ void qworld_judge_dead(struct qworld *w, bool waits)
 		if (result != -EPIPE)
 			scene_fail("a put behind the end says %d", result);
 	}
-	look_for_leaks(w);
+	qworld_look_for_leaks(w);
 }
 
 void qworld_judge_meanwhile(struct qworld *w)

@@ -132,6 +132,8 @@ void qworld_fill(struct qworld *w, enum qwriter writer, uint32_t seq, void *data
  */
 void qworld_judge_dead(struct qworld *w, bool waits);
 void qworld_judge_meanwhile(struct qworld *w);
+/* Nothing is left of anybody but us; @w needs its queue only. */
+void qworld_look_for_leaks(struct qworld *w);
 /* A number that is the same as long as nothing has changed that others can see. */
 uint64_t qworld_image(const void *arg);
 
