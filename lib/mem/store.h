@@ -70,6 +70,22 @@ static inline int store_reach(struct store *s, enum store_span span, uint64_t si
 							     : store_reach_slow(s, span, size);
 }
 
+/* How many frames, and seats, were ever used. Who damages the numbers gets no endless loops. */
+static inline uint32_t store_frame_top(const struct store *s)
+{
+	uint32_t top = load_relaxed(&s->control->frame_top);	/* relaxed: those above are newer */
+
+	return top < s->geometry.frames ? top : s->geometry.frames;
+}
+
+static inline uint32_t store_seat_top(const struct store *s)
+{
+	/* order: SEAT acquire: those below it are to be looked at */
+	uint32_t top = load_acquire(&s->control->seat_top);
+
+	return top < s->geometry.seats ? top : s->geometry.seats - 1;
+}
+
 static inline struct weir_seat *store_seat(struct store *s, uint32_t seat)
 {
 	if (seat == 0 || seat >= s->geometry.seats ||

@@ -23,7 +23,7 @@ static int requeue(struct store *s, uint32_t place, uint32_t name, uint64_t word
 
 static int requeue_all(struct store *s, uint32_t name, uint64_t word)
 {
-	uint32_t top = load_relaxed(&s->control->frame_top);	/* relaxed: those above are newer */
+	uint32_t top = store_frame_top(s);
 	int count = 0;
 
 	for (uint32_t i = 0; i < top; i++)
@@ -145,8 +145,7 @@ bool queue_mend(struct weir_queue *q, uint32_t name)
 
 int queue_mend_all(struct weir_queue *q)
 {
-	/* order: SEAT acquire: those below it are to be looked at */
-	uint32_t top = load_acquire(&q->store.control->seat_top);
+	uint32_t top = store_seat_top(&q->store);
 	int count = 0;
 
 	for (uint32_t name = 1; name <= top && name < q->store.geometry.seats; name++)

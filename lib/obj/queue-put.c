@@ -150,7 +150,7 @@ static int find_memory_slow(struct queue_seat *s, uint64_t size, uint32_t flags,
 static bool reader_is_here(const struct queue_seat *s)
 {
 	struct store *store = s->tape.store;
-	uint32_t top = load_relaxed(&store->control->seat_top);	/* relaxed: a hint, as all here */
+	uint32_t top = store_seat_top(store);
 	uint32_t here = (uint32_t)sched_getcpu() + 1;
 
 	for (uint32_t name = 1; name <= top && name <= LOOK_AT_SEATS; name++) {

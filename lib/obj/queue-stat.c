@@ -40,7 +40,7 @@ static int count_items(struct store *s, struct weir_queue_stat *st)
 {
 	struct cursor first = { 0 }, last;
 	int result = tape_find_first(s, &first);
-	uint32_t top = load_relaxed(&s->control->frame_top);	/* relaxed: counts only */
+	uint32_t top = store_frame_top(s);
 
 	if (result == 0)
 		result = tape_find_last(s, &last);
@@ -66,8 +66,7 @@ static int count_items(struct store *s, struct weir_queue_stat *st)
 
 static void count_seats(struct store *s, struct weir_queue_stat *st)
 {
-	/* order: SEAT acquire */
-	uint32_t top = load_acquire(&s->control->seat_top);
+	uint32_t top = store_seat_top(s);
 
 	for (uint32_t name = 1; name <= top; name++) {
 		struct weir_seat *seat = store_seat(s, name);

@@ -207,8 +207,7 @@ static bool is_busy(struct weir_queue *q, uint32_t name)
 static bool look_around(struct queue_seat *s, bool all)
 {
 	struct weir_queue *q = s->queue;
-	/* order: SEAT acquire: those below it are to be looked at */
-	uint32_t top = load_acquire(&q->store.control->seat_top);
+	uint32_t top = store_seat_top(&q->store);
 	bool busy = false;
 
 	for (uint32_t name = 1; name <= top; name++) {

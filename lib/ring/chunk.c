@@ -74,6 +74,8 @@ static void give(struct tape *t, uint32_t chunk, uint64_t word, bool warm)
 
 static void write_down(struct tape *t, uint32_t chunk, uint32_t count)
 {
+	t->row = chunk + 1;
+	t->row_count = count;
 	/* relaxed: LEDGER, before the exchange */
 	store_relaxed(&t->seat->row_count, count);
 	store_relaxed(&t->seat->row, chunk + 1);	/* relaxed: as above */
@@ -81,6 +83,7 @@ static void write_down(struct tape *t, uint32_t chunk, uint32_t count)
 
 static void cross_out(struct tape *t)
 {
+	t->row = 0;
 	store_relaxed(&t->seat->row, 0);	/* relaxed: LEDGER, ours alone as long as we live */
 }
 
@@ -406,8 +409,7 @@ int chunk_row(struct tape *t, struct purse *p, uint64_t size, uint8_t **ret_byte
 
 void chunk_row_done(struct tape *t)
 {
-	/* relaxed: ours */
-	uint32_t row = load_relaxed(&t->seat->row), count = load_relaxed(&t->seat->row_count);
+	uint32_t row = t->row, count = t->row_count;
 
 	if (row == 0)
 		return;
@@ -417,8 +419,7 @@ void chunk_row_done(struct tape *t)
 
 void chunk_row_undo(struct tape *t)
 {
-	/* relaxed: ours */
-	uint32_t row = load_relaxed(&t->seat->row), count = load_relaxed(&t->seat->row_count);
+	uint32_t row = t->row, count = t->row_count;
 
 	if (row == 0)
 		return;
@@ -449,7 +450,7 @@ static bool is_done(struct store *s, uint32_t chunk, uint64_t first, uint64_t la
 {
 	/* order: LOW acquire, from raise_low(): all older segments were retired */
 	uint64_t low = load_acquire(&s->control->low);
-	uint32_t top = load_relaxed(&s->control->frame_top);	/* relaxed: those above are newer */
+	uint32_t top = store_frame_top(s);
 
 	if ((int64_t)(last - low) < 0)
 		return true;

@@ -193,7 +193,7 @@ static uint64_t find_low(struct store *s)
 {
 	/* order: HINT acquire: what hangs in later is newer than this. */
 	uint64_t low = PLACE_NUMBER(load_acquire(&s->control->tail));
-	uint32_t top = load_relaxed(&s->control->frame_top);	/* relaxed: those above are newer */
+	uint32_t top = store_frame_top(s);
 
 	for (uint32_t i = 0; i < top; i++) {
 		struct weir_frame *frame = store_frame(s, i);
@@ -245,7 +245,7 @@ static void keep_or_empty(struct tape *t, uint32_t index)
 void frame_trim(struct tape *t)
 {
 	struct weir_queue_control *control = t->store->control;
-	uint32_t top = load_relaxed(&control->frame_top);	/* relaxed: those above are new */
+	uint32_t top = store_frame_top(t->store);
 	uint64_t word;
 
 	/* relaxed: a hint */
@@ -303,7 +303,7 @@ bool frame_retire(struct tape *t, uint32_t index, uint64_t number)
 void frame_sweep(struct tape *t)
 {
 	struct store *s = t->store;
-	uint32_t top = load_relaxed(&s->control->frame_top);	/* relaxed: those above are new */
+	uint32_t top = store_frame_top(s);
 	struct cursor c = { 0 };
 
 	/* The first moves the head as far as it goes. */

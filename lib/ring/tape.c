@@ -355,7 +355,7 @@ int tape_find_again(struct tape *t, struct weir_slot **ret_slot, uint64_t *ret_s
 {
 	struct store *s = t->store;
 	int result = come_to_head(t);
-	uint32_t top = load_relaxed(&s->control->frame_top);	/* relaxed: those above are newer */
+	uint32_t top = store_frame_top(s);
 	struct weir_slot *best = NULL;
 	uint32_t best_frame = 0;
 

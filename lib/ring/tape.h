@@ -26,6 +26,8 @@ struct tape {
 	struct store *store;
 	struct weir_seat *seat;		/* mine */
 	uint32_t name;			/* of it */
+	uint32_t row;			/* as in the seat, where others could change it */
+	uint32_t row_count;
 	uint32_t given;			/* chunks and frames that were given back */
 	/* How often something was given back: at the last notice; and what we have looked for. */
 	uint32_t again_now;
