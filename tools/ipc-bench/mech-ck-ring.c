@@ -23,10 +23,15 @@
 #define DEFAULT_CAPACITY (UINT64_C(256) << 10)	/* there is none; that of a weir_pipe() */
 #define PAUSES 64	/* of an adaptive wait, before it lets others run */
 
-/* Sizes with a type, the usual one first, since it is looked for in this order. */
-#define SIZES(each) \
-	each(64) each(8) each(16) each(32) each(128) each(256) each(512) each(1024) each(2048) \
-		each(4096) each(8192) each(16384) each(32768) each(65536)
+/*
+ * Sizes with a type. The calls for the first are a part of the loops; the others are called, since
+ * all of them in each loop take the compiler ten seconds.
+ */
+#define SIZES_INLINE(each) each(64) each(8) each(1024)
+#define SIZES_CALLED(each) \
+	each(16) each(32) each(128) each(256) each(512) each(2048) each(4096) each(8192) \
+		each(16384) each(32768) each(65536)
+#define SIZES(each) SIZES_INLINE(each) SIZES_CALLED(each)
 
 #define DEFINE_RECORD(n) \
 	struct record##n { \
@@ -57,16 +62,30 @@ struct ring {
 							     message);
 #define IS_SIZE(n) (size == n) ||
 
+static __attribute__((noinline)) bool enqueue_other(struct ring *r, const void *message,
+						    size_t size, bool many)
+{
+	SIZES_CALLED(TRY_ENQUEUE)
+	return false;
+}
+
 static inline bool enqueue(struct ring *r, const void *message, size_t size, bool many)
 {
-	SIZES(TRY_ENQUEUE)
+	SIZES_INLINE(TRY_ENQUEUE)
+	return enqueue_other(r, message, size, many);
+}
+
+static __attribute__((noinline)) bool dequeue_other(struct ring *r, void *message, size_t size,
+						    bool many)
+{
+	SIZES_CALLED(TRY_DEQUEUE)
 	return false;
 }
 
 static inline bool dequeue(struct ring *r, void *message, size_t size, bool many)
 {
-	SIZES(TRY_DEQUEUE)
-	return false;
+	SIZES_INLINE(TRY_DEQUEUE)
+	return dequeue_other(r, message, size, many);
 }
 
 /* After a call found no room, or nothing. */
