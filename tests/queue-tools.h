@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "obj/queue.h"
+#include "sys/sys.h"
 #include "weir.h"
 
 /* Bytes that differ with @number and with their place. */
@@ -42,6 +43,17 @@ static inline struct weir_queue *queue_new(uint64_t max_items, uint64_t max_byte
 }
 
 /* A queue of @bytes of chunks, the number of whose first segment is @first. */
+/* A handle of what is in @fds, which belong to it, or are closed. */
+static inline struct weir_queue *queue_of_fds(int fds[1 + QUEUE_SIDES])
+{
+	struct weir_queue *q = NULL;
+
+	queue_attach(fds, &q);
+	for (int i = 0; i <= QUEUE_SIDES; i++)
+		sys_close(fds[i]);
+	return q;
+}
+
 static inline struct weir_queue *queue_new_at(uint64_t first, uint64_t max_items, uint32_t frames,
 					      uint64_t bytes)
 {
@@ -55,29 +67,25 @@ static inline struct weir_queue *queue_new_at(uint64_t first, uint64_t max_items
 		.max_bytes = bytes,
 		.first_number = first,
 	};
-	struct weir_queue *q = NULL;
+	int fds[1 + QUEUE_SIDES] = { -1, sys_tokens(), sys_tokens() };
 	struct store store;
-	int fd = -1;
 
 	if (store_create(&store, &geometry) < 0)
 		return NULL;
 	if (tape_create(&store, first) == 0)
-		fd = dup(store.fd);
+		fds[0] = dup(store.fd);
 	store_destroy(&store);
-	if (queue_attach(&fd, &q) < 0 && fd >= 0)
-		close(fd);
-	return q;
+	return queue_of_fds(fds);
 }
 
 /* A second handle of the same queue, as another process would have it. */
 static inline struct weir_queue *queue_second(const struct weir_queue *queue)
 {
-	struct weir_queue *q = NULL;
-	int fd = dup(queue->store.fd);
+	int fds[1 + QUEUE_SIDES] = { dup(queue->store.fd) };
 
-	if (queue_attach(&fd, &q) < 0 && fd >= 0)
-		close(fd);
-	return q;
+	for (int i = 0; i < QUEUE_SIDES; i++)
+		fds[1 + i] = dup(queue->levels[i]);
+	return queue_of_fds(fds);
 }
 
 static inline struct weir_queue_stat queue_stat(struct weir_queue *q)

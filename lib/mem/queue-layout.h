@@ -166,7 +166,7 @@ struct weir_seat {
 
 	/* What it has in hand, written down before it is taken. All (owner). */
 	uint32_t inside;	/* SEAT_INSIDE, SEAT_ASLEEP; 0 outside */
-	uint32_t unused;
+	uint32_t levels;	/* what it may be doing, inside, to those who poll */
 	uint32_t taking;	/* frame + 1 at which it reads */
 	uint32_t taking_again;	/* frame + 1 of a message that it is given a second time */
 	uint32_t frame;		/* frame + 1 that it is about to hang in, or to empty */
@@ -200,6 +200,8 @@ _Static_assert(sizeof(struct weir_seat) == 4 * CACHE_APART, "layout");
 #define NOTICE_POISONED		(UINT64_C(1) << 2)
 #define NOTICE_HUNGRY		(UINT64_C(1) << 3)	/* somebody waits for memory */
 #define NOTICE_ENDED		(UINT64_C(1) << 4)	/* shut down */
+#define NOTICE_POLLED_SHIFT	5	/* 1 << side: somebody has asked for that descriptor */
+#define NOTICE_POLLED		(UINT64_C(3) << NOTICE_POLLED_SHIFT)
 #define NOTICE_REQUEUED		(UINT64_C(1) << 32)
 
 #define QUEUE_WATCHES		2

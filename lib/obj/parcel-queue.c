@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What of a queue travels: its memory. All else about it is in there, and its options are checked
- * when it is opened as if they were a caller's.
+ * What of a queue travels: its memory and its levels, the descriptors for those who poll. All else
+ * about it is in its memory, and its options are checked when it is opened as if they were a
+ * caller's.
  */
 #include "obj/parcel.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "obj/queue.h"
 #include "sys/sys.h"
 
 #define MEMFD		0
-#define FD_COUNT	1
+#define LEVELS		1
+#define FD_COUNT	(LEVELS + QUEUE_SIDES)
 
 static bool note_valid(const struct parcel_note *n)
 {
@@ -26,13 +29,18 @@ static void of_queue(const void *handle, struct parcel *ret)
 	parcel_begin(ret, WEIR_KIND_QUEUE);
 	ret->note.fd_count = FD_COUNT;
 	ret->fds[MEMFD] = q->store.fd;
+	memcpy(&ret->fds[LEVELS], q->levels, sizeof(q->levels));
 }
 
 static int check_queue(const struct parcel *p)
 {
 	struct store store;
-	int result = store_examine(p->fds[MEMFD], &store);
+	int result = 0;
 
+	for (int i = 0; result == 0 && i < QUEUE_SIDES; i++)
+		result = sys_check_event(p->fds[LEVELS + i]);
+	if (result == 0)
+		result = store_examine(p->fds[MEMFD], &store);
 	if (result == 0)
 		result = queue_check_geometry(&store.geometry);
 	if (result < 0)

@@ -173,6 +173,7 @@ static NOINLINE int wait_and_find(struct queue_seat *s, uint32_t flags, int64_t 
 	for (;;) {
 		if (deadline <= 0) {
 			count_dry(s);
+			queue_found_nothing(s, &want);
 			return -EAGAIN;
 		}
 		result = queue_wait(s, &want, flags, deadline);

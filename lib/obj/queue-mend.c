@@ -100,6 +100,7 @@ void queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 	cas_pair(&seat->name, &was, free);	/* order: SEAT: all of the above */
 	ring_again(&control->reader_bell);
 	ring_again(&control->writer_bell);
+	queue_light_all(q);
 }
 
 /* Whether the seat is our process's, but of a program that this process was before execve(). */

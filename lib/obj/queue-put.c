@@ -236,6 +236,8 @@ static ALWAYS_INLINE int put(struct queue_seat *s, uint64_t body, uint32_t flags
 {
 	int result;
 
+	if (unlikely(s->polled & (1U << QUEUE_READER)))
+		queue_bring(s, QUEUE_READER);
 	if (unlikely(s->tape.store->geometry.max_items > 0))
 		result = put_within_limit(s, body, flags, deadline);
 	else

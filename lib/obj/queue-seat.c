@@ -78,6 +78,7 @@ static void forget_ledger(struct weir_seat *seat)
 {
 	/* relaxed: LEDGER; what stands there from the one before us was cleaned up */
 	store_relaxed(&seat->image, live_image());
+	store_relaxed(&seat->levels, 0);	/* relaxed: as above */
 	store_relaxed(&seat->taking, 0);	/* relaxed: as above */
 	store_relaxed(&seat->taking_again, 0);	/* relaxed: as above */
 	store_relaxed(&seat->frame, 0);		/* relaxed: as above */
@@ -280,6 +281,7 @@ int queue_notice(struct queue_seat *s, bool asleep)
 		feed(s);
 	s->tape.again_now = (uint32_t)(notice >> 32);
 	s->now = notice & NOTICE_NOW;
+	s->polled = (notice & NOTICE_POLLED) >> NOTICE_POLLED_SHIFT;
 	s->ended = notice & NOTICE_ENDED;
 	/* These are looked into with each call. */
 	s->notice_seen = notice & (NOTICE_HUNGRY | NOTICE_DEEP) ? UINT64_MAX : notice;

@@ -152,6 +152,8 @@ static int release(struct queue_seat *s, const struct weir_taken *taken, bool ba
 		return result;
 	body = load_relaxed(&slot->body);	/* relaxed: stays as long as the state does */
 	if (back) {
+		if (s->polled & (1U << QUEUE_READER))
+			queue_bring(s, QUEUE_READER);
 		if (!tape_requeue(slot, state))
 			return -EINVAL;
 		/* order: AGAIN release: it is there */

@@ -50,6 +50,9 @@ void queue_ring_slow(struct queue_seat *s, enum queue_side side)
 {
 	uint32_t *bell = bell_of(s, side);
 
+	/* order: SLEEP, ROOM: as in bell_stirs() */
+	if (load_seq(bell) & BELL_DARK)
+		queue_bring(s, side);
 	if (bell_state(bell) == BELL_RUNG)
 		/* relaxed: a counter of our own */
 		store_relaxed(&s->shared->saved, load_relaxed(&s->shared->saved) + 1);
@@ -71,15 +74,18 @@ void queue_rouse(struct weir_queue *q)
 		;
 }
 
-/* Whether there may be what is wanted. */
-static bool look(const struct sleeper *z)
+bool queue_look(struct queue_seat *s, const struct queue_want *want)
 {
-	struct queue_seat *s = z->seat;
 	struct queue_found f;
 
-	if (z->want->side == QUEUE_WRITER)
-		return queue_has_room(s, z->want);
+	if (want->side == QUEUE_WRITER)
+		return queue_has_room(s, want);
 	return queue_find(s, &f) != 0;
+}
+
+static bool look(const struct sleeper *z)
+{
+	return queue_look(z->seat, z->want);
 }
 
 /* Whether there is more than the one that this sleeper has found. */
@@ -399,8 +405,10 @@ int queue_wait(struct queue_seat *s, const struct queue_want *want, uint32_t fla
 	};
 	int result = 0;
 
-	if (deadline <= 0)
+	if (deadline <= 0) {
+		queue_found_nothing(s, want);
 		return -EAGAIN;
+	}
 	if (s->may_spin && !(flags & WEIR_NOSPIN))
 		result = spin(&z);
 	if (result == 0)
@@ -408,5 +416,11 @@ int queue_wait(struct queue_seat *s, const struct queue_want *want, uint32_t fla
 	/* The next one, if there is more: whoever brought it has found us on the way. */
 	if (z.rang && result >= 0 && has_more(&z))
 		queue_ring(s, want->side);
+	if (unlikely(s->polled)) {
+		if (result < 0)
+			queue_found_nothing(s, want);
+		else if (s->polled & (1U << !want->side))
+			queue_bring(s, !want->side);
+	}
 	return result < 0 ? result : 0;
 }

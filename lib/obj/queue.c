@@ -3,6 +3,7 @@
 #include "obj/queue.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -104,24 +105,50 @@ static int open_store(struct store *store, struct weir_queue **ret_queue)
 	q->kind = WEIR_KIND_QUEUE;
 	q->number = add_relaxed(&numbers, 1) + 1;	/* relaxed: only to be another one */
 	q->store = *store;
+	memset(q->levels, -1, sizeof(q->levels));
 	*ret_queue = q;
 	return 0;
 }
 
-int queue_attach(int *fd, struct weir_queue **ret_queue)
+/* Undo open_store(). */
+static void release_queue(struct weir_queue *q)
+{
+	for (int i = 0; i < QUEUE_SIDES; i++)
+		sys_close(q->levels[i]);
+	store_destroy(&q->store);
+	free(q);
+}
+
+static int make_levels(struct weir_queue *q)
+{
+	for (int i = 0; i < QUEUE_SIDES; i++) {
+		int fd = sys_tokens();
+
+		if (fd < 0)
+			return fd;
+		q->levels[i] = sys_move_high(fd);
+	}
+	return 0;
+}
+
+int queue_attach(int fds[1 + QUEUE_SIDES], struct weir_queue **ret_queue)
 {
 	struct store store;
-	int result = store_attach(&store, *fd);
+	int result = store_attach(&store, fds[0]);
 
 	if (result < 0)
 		return result;
-	*fd = -1;
+	fds[0] = -1;
 	/* It may not be what it was when it was examined. */
 	result = queue_check_geometry(&store.geometry);
 	if (result == 0)
 		result = open_store(&store, ret_queue);
 	if (result < 0)
 		store_destroy(&store);
+	for (int i = 0; result == 0 && i < QUEUE_SIDES; i++) {
+		(*ret_queue)->levels[i] = sys_move_high(fds[1 + i]);
+		fds[1 + i] = -1;
+	}
 	return result;
 }
 
@@ -129,6 +156,7 @@ int weir_queue(struct weir_queue **ret_queue, const struct weir_queue_options *o
 {
 	struct weir_queue_options o = { .size = sizeof(o) };
 	struct weir_queue_geometry geometry;
+	struct weir_queue *q;
 	struct store store;
 	int result;
 
@@ -145,9 +173,16 @@ int weir_queue(struct weir_queue **ret_queue, const struct weir_queue_options *o
 		return result;
 	result = tape_create(&store, geometry.first_number);
 	if (result == 0)
-		result = open_store(&store, ret_queue);
-	if (result < 0)
+		result = open_store(&store, &q);
+	if (result < 0) {
 		store_destroy(&store);
+		return result;
+	}
+	result = make_levels(q);
+	if (result < 0)
+		release_queue(q);
+	else
+		*ret_queue = q;
 	return result;
 }
 
@@ -161,6 +196,7 @@ int queue_poison(struct weir_queue *q)
 	bell_ring_all(&q->store.control->reader_bell);
 	bell_ring_all(&q->store.control->writer_bell);
 	bell_ring_all(&q->store.control->join_bell);
+	queue_light_all(q);
 	return -EBADMSG;
 }
 
@@ -190,6 +226,7 @@ int weir_queue_shutdown(struct weir_queue *queue, uint32_t flags)
 	if (result < 0)
 		return result;
 	control = queue->store.control;
+	queue_bring(s, QUEUE_READER);
 	result = end_tape(s);
 	if (result == 0) {
 		if (flags & WEIR_QUEUE_NOW)
@@ -197,6 +234,8 @@ int weir_queue_shutdown(struct weir_queue *queue, uint32_t flags)
 		or_seq(&control->notice, news);		/* order: SLEEP: before the bells */
 		bell_ring_all(&control->reader_bell);
 		bell_ring_all(&control->writer_bell);
+		queue_bring(s, QUEUE_READER);
+		queue_bring(s, QUEUE_WRITER);
 		if (flags & WEIR_QUEUE_NOW)
 			while (queue_drop(s) == 0)
 				;
@@ -257,6 +296,5 @@ void weir_queue_close(struct weir_queue *queue)
 			queue_leave_seat(s);
 	for (uint32_t i = 0; i < QUEUE_BLOCKS && queue->blocks[i]; i++)
 		sys_unmap(queue->blocks[i], size);
-	store_destroy(&queue->store);
-	free(queue);
+	release_queue(queue);
 }

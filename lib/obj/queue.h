@@ -6,6 +6,7 @@
  *	queue-seat.c	which seat a thread has, and getting one
  *	queue-put.c, queue-get.c, queue-take.c	the calls
  *	queue-wait.c	sleeping
+ *	queue-level.c	descriptors for those who poll
  *	queue-mend.c	cleaning up after the dead
  *	queue-stat.c	the counters
  *
@@ -40,6 +41,8 @@ struct queue_seat {
 	bool ended;		/* the queue was shut down */
 	bool now;		/* and is to be emptied */
 	bool may_spin;
+	uint8_t polled;		/* 1 << side: somebody has asked for that descriptor */
+	int64_t level_checked;	/* when we last looked whether a descriptor is readable in vain */
 	int64_t spin_ns;
 	int64_t looked_at;	/* when we last looked after the dead */
 	uint32_t streak;	/* messages found since there was none */
@@ -62,11 +65,19 @@ struct queue_seat {
 #define QUEUE_BLOCK_SEATS	16U
 #define QUEUE_BLOCKS		(QUEUE_SEATS_MAX / QUEUE_BLOCK_SEATS)
 
+/* Who waits: for messages, for room. */
+enum queue_side {
+	QUEUE_READER,
+	QUEUE_WRITER,
+	QUEUE_SIDES
+};
+
 struct weir_queue {
 	uint32_t kind;		/* WEIR_KIND_QUEUE; first in every object */
 	uint32_t closing;
 	uint64_t number;	/* of all queues that this process and its parents have had */
 	struct store store;
+	int levels[QUEUE_SIDES];	/* eventfds: is there a message; is there room */
 	void *blocks[QUEUE_BLOCKS];	/* struct queue_seat[QUEUE_BLOCK_SEATS] each */
 };
 
@@ -82,11 +93,6 @@ extern _Thread_local struct queue_cache queue_cache[QUEUE_CACHED]
 	__attribute__((tls_model("initial-exec")));
 
 /* What a sleeper waits for. */
-enum queue_side {
-	QUEUE_READER,
-	QUEUE_WRITER
-};
-
 struct queue_want {
 	enum queue_side side;
 	uint64_t size;		/* writer: of the message */
@@ -96,8 +102,11 @@ struct queue_want {
 /* queue.c */
 /* Whether a queue that came from elsewhere is one that could have been made here: 0, -EBADMSG. */
 int queue_check_geometry(const struct weir_queue_geometry *g);
-/* A handle of the queue that *@fd holds; *@fd is -1 then, also after an error that came later. */
-int queue_attach(int *fd, struct weir_queue **ret_queue);
+/*
+ * A handle of the queue that @fds[0] holds, with its levels behind that; those that are used up are
+ * -1 then, also after an error.
+ */
+int queue_attach(int fds[1 + QUEUE_SIDES], struct weir_queue **ret_queue);
 int queue_poison(struct weir_queue *q);
 
 /* queue-seat.c */
@@ -118,6 +127,16 @@ void queue_look_around(struct queue_seat *s);
 /* Wake all who sleep without looking. */
 void queue_rouse(struct weir_queue *q);
 void queue_ring_slow(struct queue_seat *s, enum queue_side side);
+
+/* queue-level.c */
+/* Before bringing what @side waits for, where that is polled; and if it is dark afterwards. */
+void queue_bring(struct queue_seat *s, enum queue_side side);
+/* What is wanted is not there: have the descriptor tell when it comes. */
+void queue_found_nothing(struct queue_seat *s, const struct queue_want *want);
+/* The same as queue_bring(), without a seat. */
+void queue_light_all(struct weir_queue *q);
+/* Whether there may be what is wanted. */
+bool queue_look(struct queue_seat *s, const struct queue_want *want);
 
 /* queue-mend.c */
 /* Clean up after seat @name if it is gone; whether it was. */
@@ -191,8 +210,8 @@ static ALWAYS_INLINE void queue_ring(struct queue_seat *s, enum queue_side side)
 {
 	struct weir_queue_control *control = queue_control(s);
 
-	if (unlikely(bell_state(side == QUEUE_READER ? &control->reader_bell
-						     : &control->writer_bell) != BELL_QUIET))
+	if (unlikely(bell_stirs(side == QUEUE_READER ? &control->reader_bell
+						     : &control->writer_bell)))
 		queue_ring_slow(s, side);
 }
 
@@ -223,6 +242,8 @@ static ALWAYS_INLINE int queue_find(struct queue_seat *s, struct queue_found *re
 static ALWAYS_INLINE bool queue_take_found(struct queue_seat *s, const struct queue_found *f,
 					   uint64_t leased)
 {
+	if (unlikely(s->polled & (1U << QUEUE_WRITER)))
+		queue_bring(s, QUEUE_WRITER);
 	if (unlikely(!tape_take(&s->tape, f->slot, f->state, leased)))
 		return false;
 	if (likely(!f->again))

@@ -217,6 +217,20 @@ int sys_eventfd(void)
 	return raw(SYS_CALL_EVENTFD, SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0);
 }
 
+int sys_tokens(void)
+{
+	return raw(SYS_CALL_EVENTFD, SYS_eventfd2, 1, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE,
+		   0, 0, 0, 0);
+}
+
+int sys_token_add(int fd)
+{
+	uint64_t one = 1;
+	int result = raw(SYS_CALL_EVENT_WRITE, SYS_write, fd, (long)&one, sizeof(one), 0, 0, 0);
+
+	return result < 0 ? result : 0;
+}
+
 int sys_socketpair(int ret_fds[2])
 {
 	return raw(SYS_CALL_SOCKETPAIR, SYS_socketpair, AF_UNIX,

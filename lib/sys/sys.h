@@ -119,6 +119,10 @@ int sys_futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline);
 int sys_futex_wake(const uint32_t *word, int count);
 /* poll(2) that ends at @deadline, WEIR_FOREVER for never. */
 int sys_poll(struct pollfd *fds, size_t count, int64_t deadline);
+/* An eventfd of which each read takes one of what was written, with one in it. */
+int sys_tokens(void);
+/* Add one: 0, or an error; not as sys_event_set(). */
+int sys_token_add(int fd);
 /* Signal an eventfd; one that is already signalled to the brim is signalled enough. */
 void sys_event_set(int fd);
 /* Take the signal of an eventfd; whether there was one. */

@@ -227,6 +227,25 @@ WEIR_PUBLIC int weir_queue_empty(struct weir_queue *queue);
 /** Whether it holds as many as options.max_items: 1 or 0, or the errors of weir_queue_size(). */
 WEIR_PUBLIC int weir_queue_full(struct weir_queue *queue);
 
+/**
+ * A descriptor that is readable (POLLIN) while there is something to do, for poll(2) and the like.
+ *
+ * @events	WEIR_IN: a get would not return -EAGAIN; WEIR_OUT: a put would not
+ * It belongs to the queue: watch it in any way, in several event loops, level- or edge-triggered,
+ * but do not read, write or close it. It is the same each time, and in all processes: one message
+ * makes it readable for all who watch, and who comes late finds nothing.
+ *
+ * After -EAGAIN, and not before, it tells anew. It may be readable with nothing there, so get with
+ * a deadline of 0. A user who died can make it so for some milliseconds; and what a dead one had
+ * taken is found by calls, so an event loop with such users gets now and then without having been
+ * told. WEIR_OUT tells of room for one more item; without max_items it is always readable. Once
+ * the queue is shut down both are. Any thread. Does not block; the first time it may take a
+ * millisecond.
+ *
+ * Returns the descriptor, or -EINVAL; -EUSERS, -ENOMEM, -EBADMSG.
+ */
+WEIR_PUBLIC int weir_queue_fd(struct weir_queue *queue, uint32_t events);
+
 /** What there is to know of a queue. Exact while nobody uses it. */
 struct weir_queue_stat {
 	size_t size;		/**< sizeof(struct weir_queue_stat), set by the caller */
