@@ -34,7 +34,7 @@ static uint64_t pattern(const struct head *h, size_t at)
 void qworld_fill(struct qworld *w, enum qwriter writer, uint32_t seq, void *data, size_t size)
 {
 	struct head h = { writer, seq, size };
-	uint64_t *words = (uint64_t *)((uint8_t *)data + sizeof(h));
+	uint64_t *words = (uint64_t *)(void *)((uint8_t *)data + sizeof(h));
 
 	(void)w;
 	memcpy(data, &h, sizeof(h));
@@ -44,7 +44,7 @@ void qworld_fill(struct qworld *w, enum qwriter writer, uint32_t seq, void *data
 
 static bool whole(const struct head *h, const void *data)
 {
-	const uint64_t *words = (const uint64_t *)((const uint8_t *)data + sizeof(*h));
+	const uint64_t *words = (const uint64_t *)(const void *)((const uint8_t *)data + sizeof(*h));
 
 	for (size_t i = 0; i < (h->size - sizeof(*h)) / 8; i++)
 		if (words[i] != pattern(h, i))
