@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -202,7 +201,11 @@ static void close_end(int index)
 
 #define STREAM	(4000 / LESS)
 
-/* One or a burst; then nothing for about as long as a wake-up takes, or at once the next. */
+/*
+ * One or a burst; then nothing for about as long as a wake-up takes, or at once the next. It does
+ * not yield meanwhile: on a busy machine that gives away a whole slice, which a process with a low
+ * priority has to wait a second for.
+ */
 static int send_stream(void *arg)
 {
 	struct weir_msg messages[BURST];
@@ -224,7 +227,7 @@ static int send_stream(void *arg)
 			    (int)count);
 		next += count;
 		for (int64_t until = test_now() + pause; test_now() < until;)
-			sched_yield();
+			cpu_relax();
 	}
 	return 0;
 }
