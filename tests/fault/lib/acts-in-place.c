@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define FOREVER	(INT64_MAX - 1)
 #define SHORT_NS INT64_C(1500000)
 /* Longer than one ring, shorter than two: its sender sleeps once if nobody receives meanwhile. */
 #define LARGE	6000

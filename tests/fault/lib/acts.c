@@ -6,8 +6,6 @@
 #include <poll.h>
 #include <stdio.h>
 
-#define FOREVER	(INT64_MAX - 1)
-
 /*
  * Sending. What is attempted is said before the call, what is completed after it.
  */

@@ -432,6 +432,16 @@ static const char *probe(struct world *w, bool *ret_free)
 	return NULL;
 }
 
+static const char *how_peer_ended(const struct world *w)
+{
+	static char text[192];
+
+	snprintf(text, sizeof(text), "the peer's call has ended: %s; %u received, %u sent %.80s",
+		 w->ledger->result < 0 ? weir_strerror(w->ledger->result) : "it is through",
+		 w->ledger->received, w->ledger->sent, w->peer.note);
+	return text;
+}
+
 const char *world_look(struct world *w, bool *ret_free)
 {
 	uint32_t events = 0;
@@ -439,7 +449,7 @@ const char *world_look(struct world *w, bool *ret_free)
 
 	if (w->peer.pid) {
 		if (child_state(w->peer.pid) == 'Z')
-			return "the peer's call has ended";
+			return how_peer_ended(w);
 	} else if (w->scene->act->reads) {
 		result = weir_pipe_poll(w->ends[1], WEIR_OUT, 0, 0, &events);
 	} else {

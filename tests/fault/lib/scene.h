@@ -26,6 +26,8 @@
 /* What buffers hold: some messages are larger than the ring. */
 #define SCENE_ROOM	8192
 #define LOG_MAX		512
+/* A deadline, and no WEIR_FOREVER: as a program has it that waits with one. */
+#define FOREVER	(INT64_MAX - 1)
 /* Messages with which an owner begins that has been one for a time. */
 #define WARM		4
 /* And with which the ring has been filled several times. */
