@@ -86,8 +86,12 @@ int store_reach_slow(struct store *s, enum store_span span, uint64_t size)
 		to = REACH_STEP;
 	if (to > all)
 		to = all;
-	result = sys_map_at(s->base + s->offsets[span] + from, to - from, s->fd,
-			    s->offsets[span] + from, false);
+	if (s->copy)
+		result = sys_map_copy_at(s->base + s->offsets[span] + from, to - from, s->fd,
+					 s->offsets[span] + from);
+	else
+		result = sys_map_at(s->base + s->offsets[span] + from, to - from, s->fd,
+				    s->offsets[span] + from, false);
 	if (result < 0)
 		return -ENOMEM;
 	raise_reach(s, span, to);
@@ -198,18 +202,36 @@ int store_examine(int fd, struct store *ret_store)
 	return 0;
 }
 
-int store_attach(struct store *s, int fd)
+static int attach(struct store *s, int fd, bool copy)
 {
 	int result = store_examine(fd, s);
 
 	if (result < 0)
 		return result;
 	s->fd = fd;
+	s->copy = copy;
 	result = map_front(s);
 	if (result < 0) {
 		s->fd = -1;
 		store_destroy(s);
 	}
+	return result;
+}
+
+int store_attach(struct store *s, int fd)
+{
+	return attach(s, fd, false);
+}
+
+int store_look_at(struct store *s, int fd)
+{
+	int mine = sys_dup(fd), result;
+
+	if (mine < 0)
+		return mine;
+	result = attach(s, mine, true);
+	if (result < 0)
+		sys_close(mine);
 	return result;
 }
 

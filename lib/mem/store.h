@@ -30,6 +30,7 @@ enum store_span {
 
 struct store {
 	int fd;
+	bool copy;		/* what is written here changes nothing in the file */
 	struct weir_queue_geometry geometry;
 	void *reserved;		/* addresses */
 	uint8_t *base;		/* in there */
@@ -57,6 +58,9 @@ int store_examine(int fd, struct store *ret_store);
 
 /* The queue that @fd holds; on success @fd belongs to it. */
 int store_attach(struct store *s, int fd);
+
+/* The same to look at only; @fd may be one that can only be read, and stays the caller's. */
+int store_look_at(struct store *s, int fd);
 
 void store_destroy(struct store *s);
 

@@ -124,18 +124,46 @@ static int fill(struct store *s, struct weir_queue_stat *st)
 	return 0;
 }
 
-int weir_queue_stat(struct weir_queue *queue, struct weir_queue_stat *ret_stat)
+static int read_stat(struct store *s, struct weir_queue_stat *ret_stat)
 {
 	struct weir_queue_stat st = { 0 };
 	int result;
 
-	if (!queue || !ret_stat || ret_stat->size < sizeof(size_t))
-		return -EINVAL;
 	st.size = ret_stat->size < sizeof(st) ? ret_stat->size : sizeof(st);
-	result = fill(&queue->store, &st);
+	result = fill(s, &st);
 	if (result == 0)
 		memcpy(ret_stat, &st, st.size);
 	return result;
+}
+
+int weir_queue_stat(struct weir_queue *queue, struct weir_queue_stat *ret_stat)
+{
+	if (!queue || !ret_stat || ret_stat->size < sizeof(size_t))
+		return -EINVAL;
+	return read_stat(&queue->store, ret_stat);
+}
+
+int weir_queue_stat_fd(int fd, struct weir_queue_stat *ret_stat)
+{
+	struct store store;
+	int result;
+
+	if (!ret_stat || ret_stat->size < sizeof(size_t))
+		return -EINVAL;
+	result = store_look_at(&store, fd);
+	if (result < 0)
+		return result;
+	result = queue_check_geometry(&store.geometry);
+	/* What it helps on on its way is helped on in our copy. */
+	if (result == 0)
+		result = read_stat(&store, ret_stat);
+	store_destroy(&store);
+	return result;
+}
+
+int weir_queue_memory(struct weir_queue *queue)
+{
+	return queue ? queue->store.fd : -EINVAL;
 }
 
 int64_t weir_queue_size(struct weir_queue *queue)

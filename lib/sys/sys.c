@@ -150,17 +150,27 @@ int sys_reserve(size_t size, void **ret_address)
 		   ret_address);
 }
 
-int sys_map_at(void *address, size_t size, int fd, uint64_t offset, bool populate)
+static int map_at(void *address, size_t size, int fd, uint64_t offset, int flags)
 {
-	int flags = MAP_SHARED | MAP_FIXED | (populate ? MAP_POPULATE : 0);
 	void *mapped;
-	int result = map(address, size, PROT_READ | PROT_WRITE, flags, fd, offset, &mapped);
+	int result = map(address, size, PROT_READ | PROT_WRITE, MAP_FIXED | flags, fd, offset,
+			 &mapped);
 
 	/* A core dump without the messages is smaller, and says less to those who read it. */
 	if (result == 0)
 		raw(SYS_CALL_MADVISE, SYS_madvise, (long)mapped, (long)size, MADV_DONTDUMP, 0, 0,
 		    0);
 	return result;
+}
+
+int sys_map_at(void *address, size_t size, int fd, uint64_t offset, bool populate)
+{
+	return map_at(address, size, fd, offset, MAP_SHARED | (populate ? MAP_POPULATE : 0));
+}
+
+int sys_map_copy_at(void *address, size_t size, int fd, uint64_t offset)
+{
+	return map_at(address, size, fd, offset, MAP_PRIVATE | MAP_NORESERVE);
 }
 
 int sys_map_wiped(size_t size, void **ret_address)

@@ -83,6 +83,8 @@ int sys_pread(int fd, void *buffer, size_t size, uint64_t offset);
 /* Address space without memory, for sys_map_at(). */
 int sys_reserve(size_t size, void **ret_address);
 int sys_map_at(void *address, size_t size, int fd, uint64_t offset, bool populate);
+/* The same, in which what is written changes nothing in the file. */
+int sys_map_copy_at(void *address, size_t size, int fd, uint64_t offset);
 /* Private zeroed pages that a forked child sees as zeroes again. */
 int sys_map_wiped(size_t size, void **ret_address);
 /* The same, made by whoever needs it first and never freed; NULL where there is no room. */

@@ -448,6 +448,91 @@ START_TEST(queue_without_a_tape_is_an_error_and_not_endless)
 }
 END_TEST
 
+/*
+ * Counting from outside
+ */
+
+static int open_read_only(void)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", weir_queue_memory(queue));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+/* All of the file, to be compared. */
+static uint64_t sum_of_memory(void)
+{
+	static uint8_t bytes[1 << 16];
+	uint64_t sum = 0;
+	ssize_t size;
+
+	for (off_t at = 0; (size = pread(queue->store.fd, bytes, sizeof(bytes), at)) > 0;
+	     at += size)
+		for (ssize_t i = 0; i < size; i++)
+			sum = sum * 31 + bytes[i];
+	return sum;
+}
+
+START_TEST(counters_from_outside_are_those_from_inside)
+{
+	const int count = 3000;	/* more than a segment, of which one is done */
+	struct weir_queue_stat inside = { .size = sizeof(inside) };
+	struct weir_queue_stat outside = { .size = sizeof(outside) };
+	int fd = open_read_only();
+	uint64_t sum;
+
+	for (int i = 0; i < count; i++)
+		ck_assert_int_eq(put(queue, (uint64_t)i), 0);
+	for (int i = 0; i < count / 2; i++)
+		ck_assert_int_eq(get(queue, 0), i);
+	sum = sum_of_memory();
+	ck_assert_int_eq(weir_queue_stat_fd(fd, &outside), 0);
+	/* It changes nothing, and is no user. */
+	ck_assert_uint_eq(sum_of_memory(), sum);
+	ck_assert_int_eq(weir_queue_stat_fd(weir_queue_memory(queue), &outside), 0);
+	ck_assert_uint_eq(sum_of_memory(), sum);
+	ck_assert_int_eq(weir_queue_stat(queue, &inside), 0);
+	ck_assert_int_eq(memcmp(&inside, &outside, sizeof(inside)), 0);
+	ck_assert_uint_eq(outside.puts, (uint64_t)count);
+	ck_assert_uint_eq(outside.items, (uint64_t)count / 2);
+	ck_assert_uint_eq(outside.users, 1);
+	/* The descriptor is still the caller's. */
+	ck_assert_int_eq(close(fd), 0);
+	ck_assert_int_eq(get(queue, 0), count / 2);
+}
+END_TEST
+
+START_TEST(counting_what_is_no_queue_is_refused)
+{
+	struct weir_queue_stat st = { .size = sizeof(st) };
+	struct weir_end *ends[2];
+	int fd;
+
+	ck_assert_int_eq(weir_queue_stat_fd(-1, &st), -EBADF);
+	ck_assert_int_eq(weir_queue_stat_fd(queue->store.fd, NULL), -EINVAL);
+	st.size = 1;
+	ck_assert_int_eq(weir_queue_stat_fd(queue->store.fd, &st), -EINVAL);
+	st.size = sizeof(st);
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(weir_queue_stat_fd(fd, &st), -EINVAL);
+	close(fd);
+	ck_assert_int_eq(pipe_make(ends, 0, 4096), 0);
+	ck_assert_int_eq(weir_queue_stat_fd(ends[0]->core->segment.fd, &st), -EPROTO);
+	pipe_close_both(ends);
+	read_front();
+	front.geometry.flags = UINT32_MAX;
+	fd = make_memfd(good_size, SEALS);
+	ck_assert_int_eq(weir_queue_stat_fd(fd, &st), -EBADMSG);
+	close(fd);
+	ck_assert_uint_eq(st.puts, 0);
+	ck_assert_int_eq(weir_queue_memory(NULL), -EINVAL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("queue-handle");
@@ -476,5 +561,7 @@ int main(void)
 	tcase_add_test(hostile, what_is_no_memory_at_all_is_refused);
 	tcase_add_test(hostile, queue_without_a_tape_is_an_error_and_not_endless);
 	suite_add_tcase(suite, hostile);
+	tcase_add_test(hostile, counters_from_outside_are_those_from_inside);
+	tcase_add_test(hostile, counting_what_is_no_queue_is_refused);
 	return test_main(suite);
 }

@@ -271,6 +271,24 @@ struct weir_queue_stat {
 WEIR_PUBLIC int weir_queue_stat(struct weir_queue *queue, struct weir_queue_stat *ret_stat);
 
 /**
+ * The same, of the queue whose memory @fd is: without becoming a user, or changing anything.
+ *
+ * @fd	a copy of weir_queue_memory(), or /proc/PID/fd/N opened, also if only for reading
+ * Any thread. Returns 0, or -EBADF; -EINVAL: no memory of ours; -EPROTO: of another kind or
+ * version; -EBADMSG; -ENOMEM, -EMFILE.
+ */
+WEIR_PUBLIC int weir_queue_stat_fd(int fd, struct weir_queue_stat *ret_stat);
+
+/**
+ * The descriptor of the queue's memory, to be passed to a program that counts. It stays the queue's
+ * and is not to be closed.
+ *
+ * Whoever is given it can write all of the memory; who opens it in /proc for reading cannot.
+ * Returns the descriptor, or -EINVAL.
+ */
+WEIR_PUBLIC int weir_queue_memory(struct weir_queue *queue);
+
+/**
  * Say that the work that a message stood for is done; once for each. Does not block.
  *
  * Returns 0, or -ERANGE: that was said for all messages already; -EBADMSG; -EINVAL.
