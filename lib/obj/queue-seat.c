@@ -65,6 +65,9 @@ static uint32_t claim_any(struct weir_queue *q, uint64_t *ret_word)
 		if (claim(q, name, self, ret_word))
 			return name;
 	while (top + 1 < q->store.geometry.seats) {
+		/* Not to be counted if it cannot be mapped; the next one could not either. */
+		if (!store_seat(&q->store, top + 1))
+			return 0;
 		/* order: SEAT: those who look at all see it */
 		if (!cas_seq(&control->seat_top, &top, top + 1))
 			continue;
@@ -133,7 +136,7 @@ static int open_seat(struct weir_queue *q, struct queue_seat *s)
 
 	name = claim_or_mend(q, &word);
 	if (name == 0)
-		return -EUSERS;
+		return store_seat_top(&q->store) + 1 < q->store.geometry.seats ? -ENOMEM : -EUSERS;
 	/* Not the thread, or another one could have it; the name is 0. */
 	memset((uint8_t *)s + rest, 0, sizeof(*s) - rest);
 	s->queue = q;

@@ -94,6 +94,9 @@ static int try_one(struct tape *t, struct purse *p, uint32_t chunk)
 	uint64_t word;
 	int result;
 
+	/* What cannot be mapped now cannot for the next one either. */
+	if (!store_chunk(t->store, chunk))
+		return chunk < t->store->geometry.chunks ? -ENOMEM : 0;
 	write_down(t, chunk, 1);
 	if (!fill(t, chunk, 1, &word)) {
 		cross_out(t);
