@@ -3,6 +3,7 @@
  * How soon a death is repaired when all who are left are asleep, or busy: a taker's with a message,
  * a writer's between the commit and the wake, a sleeper's that was woken, those of the watch.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -419,6 +420,66 @@ START_TEST(all_die_and_one_who_comes_later_finds_all_messages)
 }
 END_TEST
 
+/*
+ * Threads
+ */
+
+static void *take_claim_and_end(void *taken)
+{
+	void *data;
+
+	if (weir_queue_take(queue, 0, 0, taken) != 0 ||
+	    weir_queue_claim(queue, 10, 0, 0, &data) != 0)
+		return NULL;
+	return taken;
+}
+
+START_TEST(thread_that_ends_leaves_its_message_to_its_process_and_its_seat_to_the_next)
+{
+	struct weir_queue_stat stat = { .size = sizeof(stat) };
+	struct weir_taken taken[2];
+	pthread_t thread;
+	void *result;
+
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(weir_queue_put(queue, "a", 1, 0, 0), 0);
+		ck_assert_int_eq(pthread_create(&thread, NULL, take_claim_and_end, &taken[i]), 0);
+		ck_assert_int_eq(pthread_join(thread, &result), 0);
+		ck_assert_ptr_nonnull(result);
+	}
+	ck_assert_int_eq(weir_queue_stat(queue, &stat), 0);
+	ck_assert_uint_eq(stat.users, 2);
+	ck_assert_uint_eq(stat.taken, 2);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(weir_queue_release(queue, &taken[i]), 0);
+}
+END_TEST
+
+static void *get_and_say(void *byte)
+{
+	if (weir_queue_get(queue, byte, 1, WEIR_NOSPIN, soon(), NULL) != 0)
+		return NULL;
+	store_release(&stage->got, 1);
+	pthread_testcancel();
+	return byte;
+}
+
+START_TEST(thread_that_is_cancelled_inside_a_get_has_its_message_first)
+{
+	pthread_t thread;
+	char byte = 0;
+	void *result;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, get_and_say, &byte), 0);
+	ck_assert_int_eq(pthread_cancel(thread), 0);
+	ck_assert_int_eq(weir_queue_put(queue, "a", 1, 0, 0), 0);
+	ck_assert_int_eq(pthread_join(thread, &result), 0);
+	ck_assert_ptr_eq(result, PTHREAD_CANCELED);
+	ck_assert_uint_eq(stage->got, 1);
+	ck_assert_int_eq(byte, 'a');
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("queue-death");
@@ -439,6 +500,10 @@ int main(void)
 	tcase_add_test(tcase, getter_that_only_polls_is_given_it_too);
 	tcase_add_test(tcase, number_of_a_process_that_is_used_again_is_not_the_dead_one);
 	tcase_add_test(tcase, all_die_and_one_who_comes_later_finds_all_messages);
+	tcase_add_test(
+		tcase,
+		thread_that_ends_leaves_its_message_to_its_process_and_its_seat_to_the_next);
+	tcase_add_test(tcase, thread_that_is_cancelled_inside_a_get_has_its_message_first);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);
 }
