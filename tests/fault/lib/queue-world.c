@@ -44,7 +44,8 @@ void qworld_fill(struct qworld *w, enum qwriter writer, uint32_t seq, void *data
 
 static bool whole(const struct head *h, const void *data)
 {
-	const uint64_t *words = (const uint64_t *)(const void *)((const uint8_t *)data + sizeof(*h));
+	const void *behind = (const uint8_t *)data + sizeof(*h);
+	const uint64_t *words = behind;
 
 	for (size_t i = 0; i < (h->size - sizeof(*h)) / 8; i++)
 		if (words[i] != pattern(h, i))
