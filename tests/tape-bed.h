@@ -25,10 +25,11 @@ struct bed {
 	struct purse purses[BED_SEATS];
 };
 
-static inline void bed_open(struct bed *bed, uint32_t frames, uint32_t chunks)
+static inline void bed_open_at(struct bed *bed, uint32_t frames, uint32_t chunks, uint64_t first)
 {
-	const struct weir_queue_geometry geometry = BED_GEOMETRY(frames, chunks);
+	struct weir_queue_geometry geometry = BED_GEOMETRY(frames, chunks);
 
+	geometry.first_number = first;
 	ck_assert_int_eq(store_create(&bed->store, &geometry), 0);
 	ck_assert_int_eq(tape_create(&bed->store, geometry.first_number), 0);
 	for (uint32_t i = 0; i < BED_SEATS; i++) {
@@ -42,6 +43,11 @@ static inline void bed_open(struct bed *bed, uint32_t frames, uint32_t chunks)
 		ck_assert_int_eq(tape_put_find(&bed->tapes[i]), 0);
 		ck_assert_int_ge(tape_get_find(&bed->tapes[i]), 0);
 	}
+}
+
+static inline void bed_open(struct bed *bed, uint32_t frames, uint32_t chunks)
+{
+	bed_open_at(bed, frames, chunks, 2);
 }
 
 static inline void bed_close(struct bed *bed)

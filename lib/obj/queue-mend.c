@@ -76,15 +76,16 @@ static void ring_again(uint32_t *bell)
 	bell_ring(bell);
 }
 
-void queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
+bool queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 {
 	struct weir_queue_control *control = q->store.control;
 	struct weir_seat *seat = store_seat(&q->store, name);
 	struct pair was = { .low = word }, free = { 0, 0 };
+	bool done;
 	int count;
 
 	if (!seat)
-		return;
+		return false;
 	was.high = load_relaxed(&seat->name.high);	/* relaxed: the exchange finds out */
 	count = requeue_taken(&q->store, seat, name, word);
 	if (ledger(&seat->frame) > 0)
@@ -97,10 +98,11 @@ void queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 	/* Always: one before us may have died between the two. order: AGAIN release */
 	add_seq(&control->notice, NOTICE_REQUEUED);
 	free.low = (word & ~(SEAT_GENERATION_ONE - 1)) + SEAT_GENERATION_ONE;
-	cas_pair(&seat->name, &was, free);	/* order: SEAT: all of the above */
+	done = cas_pair(&seat->name, &was, free);	/* order: SEAT: all of the above */
 	ring_again(&control->reader_bell);
 	ring_again(&control->writer_bell);
 	queue_light_all(q);
+	return done;
 }
 
 /* Whether the seat is our process's, but of a program that this process was before execve(). */
@@ -139,8 +141,9 @@ bool queue_mend(struct weir_queue *q, uint32_t name)
 	/* order: SEAT acquire: the two belonged together */
 	if (load_acquire(&seat->name.low) != was.low)
 		return false;
-	queue_empty_seat(q, name, was.low);
-	add_relaxed(&q->store.control->deaths, 1);	/* relaxed: a counter */
+	/* Another cleaner may have been faster: it counts. */
+	if (queue_empty_seat(q, name, was.low))
+		add_relaxed(&q->store.control->deaths, 1);	/* relaxed: a counter */
 	return true;
 }
 

@@ -143,8 +143,8 @@ bool queue_look(struct queue_seat *s, const struct queue_want *want);
 bool queue_mend(struct weir_queue *q, uint32_t name);
 /* After all that are; how many. */
 int queue_mend_all(struct weir_queue *q);
-/* Give back what seat @name has, which has @word. */
-void queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word);
+/* Give back what seat @name has, which has @word. False: somebody else has freed the seat. */
+bool queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word);
 
 /* queue-take.c */
 /* Write down that we are about to take something in the frame of @slot, to keep. */

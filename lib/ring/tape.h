@@ -123,12 +123,13 @@ static ALWAYS_INLINE int tape_put(struct tape *t, uint64_t what, uint64_t body, 
 			}
 			continue;
 		}
-		if (distance == 0 && (was.low & SLOT_WHAT) == SLOT_CLOSED)
-			return -EPIPE;
-		if (distance == 0)
-			tape_put_skip(c);
-		else
+		/* Zero is not of segment 0, but of an emptied frame. */
+		if (distance != 0 || was.low == 0)
 			result = tape_put_find(t);
+		else if ((was.low & SLOT_WHAT) == SLOT_CLOSED)
+			return -EPIPE;
+		else
+			tape_put_skip(c);
 		if (result < 0 || here)
 			return result < 0 ? result : -EAGAIN;
 	}
@@ -169,7 +170,8 @@ static ALWAYS_INLINE int tape_look(struct tape *t, uint64_t *ret_state, uint64_t
 		}
 		if (likely(distance < 0 && what == SLOT_FREE))
 			return 0;
-		if (distance == 0) {
+		/* Zero is not of segment 0, but of an emptied frame. */
+		if (distance == 0 && state != 0) {
 			if (what == SLOT_CLOSED)
 				return -EPIPE;
 			c->slot = slot + 1;

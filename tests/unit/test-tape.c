@@ -77,6 +77,29 @@ START_TEST(cursors_that_were_left_far_behind_find_their_place)
 }
 END_TEST
 
+/* The number of the segment that the cursors are left behind in; 0 comes when it has wrapped. */
+static const uint64_t first_numbers[] = { 0, 1, UINT64_C(1) << 35, (UINT64_C(1) << 36) - 1 };
+
+START_TEST(cursor_in_a_frame_that_was_emptied_is_lost_and_not_at_the_end)
+{
+	uint64_t body;
+
+	bed_close(&bed);
+	bed_open_at(&bed, 8, 16, first_numbers[_i]);
+	put_many(0, 0, QUEUE_SLOTS + 1);
+	get_many(1, 0, QUEUE_SLOTS + 1);
+	frame_sweep(&bed.tapes[1]);
+	ck_assert_uint_eq(store_frame(&bed.store, 0)->word & FRAME_STATE, FRAME_FREE);
+	store_empty_frame(&bed.store, 0);
+	memset(store_slots(&bed.store, 0), 0, QUEUE_SLOTS * sizeof(struct weir_slot));
+	store_frame(&bed.store, 0)->word &= ~FRAME_WARM;
+	/* Seats 2 and 3 still stand there. */
+	ck_assert_int_eq(bed_get(&bed, 2, &body), 0);
+	put_many(3, 7, 1);
+	get_many(2, 7, 1);
+}
+END_TEST
+
 START_TEST(taken_slot_is_stepped_over_and_keeps_its_segment_alone)
 {
 	struct weir_slot *slot;
@@ -268,6 +291,8 @@ static Suite *suite(void)
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, seats_put_and_get_in_one_order);
 	tcase_add_test(t, cursors_that_were_left_far_behind_find_their_place);
+	tcase_add_loop_test(t, cursor_in_a_frame_that_was_emptied_is_lost_and_not_at_the_end, 0,
+			    ARRAY_LENGTH(first_numbers));
 	tcase_add_test(t, taken_slot_is_stepped_over_and_keeps_its_segment_alone);
 	tcase_add_test(t, second_taker_of_a_slot_fails);
 	tcase_add_test(t, put_only_here_does_not_go_on);
