@@ -25,7 +25,7 @@
  *
  * A process that dies, or is stopped for ever, anywhere, never holds up another one and takes no
  * memory along. Deaths are known from the kernel, not guessed from time; whoever sleeps in a call
- * notices within 10 ms what has to be repaired.
+ * notices within 10 ms what has to be repaired, or 100 ms if two sleepers that kept watch died too.
  *
  * A forked child has the queue too and need not call anything to use it. Others are given it by
  * weir_export(), weir_send_handle() or over a pipe (weir/handle.h).
