@@ -15,6 +15,8 @@
 /* Messages between a writer and the readers that are many. */
 #define DEPTH_FAR 8192
 #define LOOK_AT_SEATS 64
+/* How often nothing to drop is found in a full queue, which stands still, before it is damaged. */
+#define DROP_TRIES 4096
 /* A high that is no higher by so many is not looked into. */
 #define DEPTH_STEP 256
 /* Messages of a batch whose bytes are written together. */
@@ -95,18 +97,31 @@ static int drop_oldest(struct queue_seat *s)
 	return queue_drop(s);
 }
 
+/*
+ * It was full, and there was nothing to drop: somebody has taken it, or the memory is damaged. Then
+ * that stays so.
+ */
+static int look_again(struct queue_seat *s, uint64_t before, uint32_t *tries)
+{
+	if (s->head_seen != before)
+		*tries = 0;
+	return ++*tries < DROP_TRIES ? 0 : queue_poison(s->queue);
+}
+
 /* Room for one more item: 0, or an error. */
 static int find_item(struct queue_seat *s, uint32_t flags, int64_t deadline)
 {
 	const struct weir_queue_geometry *g = &s->tape.store->geometry;
 	struct queue_want want = { .side = QUEUE_WRITER, .items = true };
-	uint64_t n;
+	uint64_t n, before;
+	uint32_t tries = 0;
 	int result;
 
 	for (;;) {
 		/* A full queue that was shut down is shut down. */
 		if (s->ended)
 			return -EPIPE;
+		before = s->head_seen;
 		result = look_at_depth(s, g->max_items, &n);
 		if (result < 0)
 			return result;
@@ -115,8 +130,7 @@ static int find_item(struct queue_seat *s, uint32_t flags, int64_t deadline)
 		if (!(g->flags & WEIR_QUEUE_DROP))
 			result = queue_wait(s, &want, flags, deadline);
 		else if ((result = drop_oldest(s)) == -EAGAIN)
-			/* Somebody was faster: there is room. */
-			result = 0;
+			result = look_again(s, before, &tries);
 		if (result < 0)
 			return result;
 	}
