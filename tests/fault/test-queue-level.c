@@ -243,10 +243,23 @@ START_TEST(getter_that_finds_nothing_meanwhile_hides_nothing)
 }
 END_TEST
 
+static Suite *suite(void)
+{
+	Suite *s = suite_create("queue-level");
+	TCase *tcase = tcase_create("level");
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, message_of_a_killed_putter_is_seen);
+	tcase_add_test(tcase, message_of_a_killed_putter_is_seen_by_one_who_just_found_nothing);
+	tcase_add_test(tcase, message_of_a_slow_putter_has_an_edge_after_eagain);
+	tcase_add_test(tcase, getter_killed_while_it_finds_nothing_hides_nothing);
+	tcase_add_test(tcase, getter_that_finds_nothing_meanwhile_hides_nothing);
+	suite_add_tcase(s, tcase);
+	return s;
+}
+
 int main(void)
 {
-	Suite *suite = suite_create("queue-level");
-	TCase *tcase = tcase_create("level");
 	const char *unavailable = stepper_unavailable();
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -254,12 +267,5 @@ int main(void)
 #endif
 	if (unavailable)
 		test_skip_all(unavailable);
-	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_test(tcase, message_of_a_killed_putter_is_seen);
-	tcase_add_test(tcase, message_of_a_killed_putter_is_seen_by_one_who_just_found_nothing);
-	tcase_add_test(tcase, message_of_a_slow_putter_has_an_edge_after_eagain);
-	tcase_add_test(tcase, getter_killed_while_it_finds_nothing_hides_nothing);
-	tcase_add_test(tcase, getter_that_finds_nothing_meanwhile_hides_nothing);
-	suite_add_tcase(suite, tcase);
-	return test_main(suite);
+	return test_main(suite());
 }
