@@ -343,6 +343,10 @@ Dead:
 		fi
 	}
 	atomic { !used[me] -> used[me] = 1 }
+#ifndef M_LEDGER_STAYS
+	/* What the one before has written down would be mended as ours. */
+	STORE(filling[me] = NONE; row[me] = NONE; giving[me] = NONE);
+#endif
 	goto Begin;
 End:
 	atomic { m = 0; i = 0; place = 0 }
@@ -406,6 +410,10 @@ Take:
 Dead:
 	atomic { i = 0; ti = 0; w = 0; rem = 0; r = 0; a = 0; b = 0; e = 0; seen = 0 }
 	atomic { !used[me] -> used[me] = 1 }
+#ifndef M_LEDGER_STAYS
+	/* What the one before has written down would be mended as ours. */
+	STORE(filling[me] = NONE; row[me] = NONE; giving[me] = NONE);
+#endif
 	goto Begin;
 End:
 	atomic { i = 0; ti = 0; w = 0; rem = 0; r = 0; seen = 0; rdone++ }
@@ -520,6 +528,10 @@ Begin:
 	:: else -> break
 	od;
 	i = 0;
+	/*
+	 * M_ROW_FIRST is no mistake in here: both name the same chunk only between the store of the one
+	 * and the crossing out of the other, as one that is alone, so either seals it.
+	 */
 #ifdef M_ROW_FIRST
 	c = row[x];
 	if

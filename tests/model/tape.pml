@@ -45,9 +45,10 @@
 #define RETURNS 0	/* leases that are given back unread */
 #endif
 #ifndef CLOSE
-#define CLOSE 0		/* the last of the writers shuts down instead */
+#define CLOSE 0		/* the last message of the last writer is the end */
 #endif
 
+#define SHUTS_DOWN	(CLOSE && me == P - 1 && m == LENGTH(me) - 1)
 #define SEATS		(P + C + 1)	/* and one for who empties frames */
 #define NONE		255
 #define FIRST		2		/* segment; the number before it must not be zero */
@@ -90,6 +91,20 @@ byte prev[F];
 byte head, tail;
 byte requeued;
 
+/*
+ * Segment 2 is done, but nobody was by to retire it; in segment 3 the one of seat SCENE_DEAD has
+ * taken the first message of the first writer, and died; segment 4 is empty. With QUITS that has been
+ * cleaned up after, when the first reader begins; and the others are about to leave segment 3, and the
+ * queue, whenever they like.
+ */
+#ifdef SCENE
+#if SCENE == 1
+#define SCENE_DEAD	(P + C)		/* nobody takes its seat */
+#else
+#define SCENE_DEAD	(P + C - 1)	/* the last reader takes its seat */
+#endif
+#endif
+
 /* seats: the word, and what its owner wrote down */
 bit used[SEATS];
 byte gen[SEATS];
@@ -99,8 +114,22 @@ byte takes[SEATS];	/* the frame it takes from */
 byte leases[SEATS];	/* another frame it holds a lease in */
 #endif
 
+/* What was put back, in the scene, lies there for all to find. */
+#ifdef SCENE
+#define PENDING	(requeued > 0 && SLOT(1, 0) == (STATE(FIRST + 1, FULL) | 1 << 5))
+#else
+#define PENDING	0
+#endif
+
+#ifdef M_END_AT_ONCE
+#define MAY_END	1
+#else
+#define MAY_END	(requeued == rem)
+#endif
+
 /* What nobody can see: what really happened. */
 bit dead[SEATS];	/* the kernel knows */
+bit ended;
 byte crashes, stops, stuck, returns, gone;
 byte ncomm, ndeliv, wdone, rdone;
 bit comm[P * K];
@@ -108,7 +137,7 @@ byte deliv[P * K];
 byte flag[P * K];
 
 #define LENGTH(p)	((p) == 1 -> K1 : K)
-#define ALLDONE	(wdone == P && ncomm == ndeliv + stuck)
+#define ALLDONE	(!CLOSE && wdone == P && ncomm == ndeliv + stuck)
 
 #ifdef DEMO
 #define DIE(seat)	atomic { crashes < MAXC && seat == P + 1 && ncomm == 4 -> crashes++; dead[seat] = 1; goto Dead }
@@ -122,7 +151,10 @@ byte flag[P * K];
 #endif
 #define STORE(x)	if :: atomic { x } OR_DIE fi
 
-#if S == 1
+#ifdef M_RETIRE_EARLY
+#define DONE(f)		(SEG(SLOT(f, 0)) == FSEG(frame[f]))
+#define NOFULL(f)	(WHAT(SLOT(f, 0)) != FULL)
+#elif S == 1
 #define DONE(f)		(SLOT(f, 0) == STATE(FSEG(frame[f]), FREE))
 #define NOFULL(f)	(WHAT(SLOT(f, 0)) != FULL)
 #else
@@ -154,7 +186,7 @@ byte flag[P * K];
 #define ALL(f, w)	(SLOT(f, 0) == (w) && SLOT(f, 1) == (w))
 #endif
 #ifdef M_RETIRE_EARLY
-#define SEGMENT_DONE(f, k)	(ALL(f, STATE(k, FREE)) || SLOT(f, 0) == (STATE(k, TAKEN) | P << 7))
+#define SEGMENT_DONE(f, k)	(SEG(SLOT(f, 0)) == (k) && WHAT(SLOT(f, 0)) != FULL)
 #else
 #define SEGMENT_DONE(f, k)	ALL(f, STATE(k, FREE))
 #endif
@@ -206,7 +238,7 @@ inline retire(ff, kk)
 				w = SLOT(ATF(t), j);
 				if
 				:: SEG(w) == ATSEG(t) && WHAT(w) != FULL -> j++
-#ifdef M_HEAD_OVER_FULL
+#ifdef M_HEAD_OVER_FULL	/* no mistake in here: who begins at the head looks through all before it */
 				:: SEG(w) == ATSEG(t) && WHAT(w) == FULL -> j++
 #endif
 				:: SEG(w) > ATSEG(t) || w == 0 -> j = S + 2	/* head is elsewhere */
@@ -252,6 +284,16 @@ proctype Writer(byte me)
 	short w;
 	bit ok;
 
+#ifdef SCENE
+	if
+#ifdef QUITS
+	:: me == 0 -> atomic { requeued > 0 -> m = 1 }
+#else
+	:: me == 0 -> m = 1
+#endif
+	:: else
+	fi;
+#endif
 Begin:
 Lost:
 	atomic { t = tail; k = ATSEG(t); f = ATF(t); i = 0; t = 0 }
@@ -288,11 +330,11 @@ Slot:
 		:: SLOT(f, i) == w ->
 #endif
 			if
-			:: CLOSE && me == P - 1 -> SLOT(f, i) = STATE(k, CLOSED)
+			:: SHUTS_DOWN -> SLOT(f, i) = STATE(k, CLOSED); ended = 1
 			:: else ->
 				SLOT(f, i) = STATE(k, FULL);
 				BODY(f, i) = me * K + m;
-				assert(!comm[me * K + m]);
+				assert(!comm[me * K + m] && !ended);
 				comm[me * K + m] = 1;
 				ncomm++
 			fi;
@@ -397,7 +439,7 @@ Dead:
 		k = 0; f = 0; i = 0; g = 0; j = 0; n = 0; t = 0; w = 0; ok = 0;
 		m = m & 15;
 		if
-		:: m < LENGTH(me) && !(CLOSE && me == P - 1) && !comm[me * K + m] -> m++
+		:: m < LENGTH(me) && !SHUTS_DOWN && !comm[me * K + m] -> m++
 		:: else
 		fi
 	}
@@ -428,6 +470,9 @@ proctype Reader(byte me)
 	byte k, f, i, rem, r, j, n, t, tk, tf, ti;
 	short w;
 	bit ok;
+#if CLOSE
+	bit pending;
+#endif
 #ifdef ORDER
 	byte seen[P];
 #endif
@@ -437,19 +482,52 @@ proctype Reader(byte me)
 	short hw;
 #endif
 
-Begin:
-	rem = NONE;
-#ifdef M_JOIN
-	rem = requeued;
+#ifdef SCENE
+	if
+	:: me == SCENE_DEAD -> goto Dead
+#ifdef QUITS
+	:: me > P && me != SCENE_DEAD ->
+		atomic { requeued > 0 -> k = FIRST + 1; f = 1; i = S; rem = 0; goto Next }
 #endif
-Lost:
+	:: else
+	fi;
+#endif
+Begin:
 	atomic {
-		t = head; k = ATSEG(t); f = ATF(t); i = 0; t = 0
+		t = head; k = ATSEG(t); f = ATF(t); i = 0; t = 0;
+#ifdef M_JOIN
+		rem = requeued
+#else
+		rem = NONE
+#endif
 	}
 #ifdef DEMO
 	(me != P || requeued > 0 || (crashes == 0 && ALLDONE));
 #endif
+#ifdef QUITS
+	(requeued > 0);
+#endif
+	goto Get;
+Lost:
+	/* Left behind: what was put back meanwhile may lie in what it leaves out. */
+	atomic {
+		t = head; k = ATSEG(t); f = ATF(t); i = 0; t = 0;
+#ifndef M_REMEMBERS
+		rem = NONE
+#endif
+	}
+	goto Slot;
 Get:
+#ifdef QUITS
+	if
+#ifdef LEASE
+	:: me > P && !kept -> goto Leave
+#else
+	:: me > P -> goto Leave
+#endif
+	:: true
+	fi;
+#endif
 #ifdef LEASE
 	if
 	:: kept -> release_kept()
@@ -458,29 +536,38 @@ Get:
 #endif
 	atomic {
 		r = requeued;
+#if CLOSE
+		pending = PENDING;
+#endif
 		if
 		:: r == rem && i == S -> r = 0; goto Next
 		:: r == rem && i < S -> r = 0; goto Slot
 		:: else
 		fi
 	}
-	/* Something was put back: look through the segments. */
+	/* Something was put back: come to the head, then look through the segments up to there. */
+#ifndef M_STAYS
+	atomic {
+		t = head;
+		if
+		:: ATSEG(t) > k -> k = ATSEG(t); f = ATF(t); i = 0
+		:: else
+		fi;
+		t = 0
+	}
+#endif
 	do
 	:: tf < F ->
 		atomic {
 			w = frame[tf];
 			if
-#ifdef AS_WRITTEN
 			:: FSTATE(w) == LIVE && FSEG(w) <= k -> tk = FSEG(w)
-#else
-			:: FSTATE(w) == LIVE -> tk = FSEG(w)
-#endif
 			:: else -> ti = S
 			fi;
 			w = 0
 		}
 		do
-		:: ti < S ->
+		:: ti < (tf == f -> i : S) ->
 			atomic {
 				w = SLOT(tf, ti);
 				if
@@ -529,10 +616,10 @@ Slot:
 	}
 	/* Nothing here. */
 	if
-	#ifdef LEASE
+#ifdef LEASE
 	:: atomic { SEG(w) == k && requeued == rem && !kept -> goto Leave }
-#else
-	:: atomic { SEG(w) == k && requeued == rem -> goto Leave }	/* the end */
+#elif CLOSE
+	:: atomic { SEG(w) == k && MAY_END -> assert(!pending || !PENDING); goto Leave }
 #endif
 	:: atomic { SEG(w) != k && SLOT(f, i) != w -> w = 0; goto Get }
 	:: atomic { requeued != rem -> w = 0; goto Get }
@@ -648,8 +735,7 @@ Next:
 #endif
 	atomic { tf = f; tk = k; k++; f = ATF(n); i = 0; n = 0 }
 	retire(tf, tk);
-	atomic { tf = 0; tk = 0 }
-	goto Get;
+	atomic { tf = 0; tk = 0; goto Slot }
 Wait:
 	if
 	:: atomic { next[f] != n -> n = 0; goto Get }
@@ -681,6 +767,9 @@ Stopped:
 #endif
 Leave:
 	atomic {
+#if CLOSE
+		pending = 0;
+#endif
 		k = 0; f = 0; i = 0; rem = 0; r = 0; j = 0; n = 0; t = 0; w = 0; ok = 0;
 		tk = 0; tf = 0; ti = 0; rdone++
 	}
@@ -770,7 +859,7 @@ Begin:
 #if SEATS > 5
 #error "more seats"
 #endif
-	:: atomic { rdone == C + (E > 0) && ALLDONE && !(dead[0] || dead[1] || dead[SEATS - 1] ||
+	:: atomic { rdone == C + (E > 0) && (CLOSE -> wdone == P : ALLDONE) && !(dead[0] || dead[1] || dead[SEATS - 1] ||
 		dead[SEATS - 2] || dead[SEATS - 3]) -> goto End }
 	fi;
 	/* 1: what it had taken */
@@ -882,6 +971,20 @@ init
 		frame[0] = FRAME(LIVE, 0, 0, FIRST);
 		head = AT(FIRST, 0);
 		tail = AT(FIRST, 0);
+#ifdef SCENE
+		SLOT(0, 0) = STATE(FIRST, FREE);
+		SLOT(1, 0) = STATE(FIRST + 1, TAKEN) | SCENE_DEAD << 7;
+		SLOT(2, 0) = STATE(FIRST + 1, FREE);
+		frame[1] = FRAME(LIVE, 0, 0, FIRST + 1);
+		frame[2] = FRAME(LIVE, 0, 0, FIRST + 2);
+		next[0] = AT(FIRST, 1);
+		next[1] = AT(FIRST + 1, 2);
+		prev[2] = 1;
+		takes[SCENE_DEAD] = 1;
+		dead[SCENE_DEAD] = 1;
+		comm[0] = 1;
+		ncomm = 1;
+#endif
 		a = 0;
 		do
 		:: a < P -> run Writer(a); a++
@@ -895,7 +998,7 @@ init
 #if E
 		run Emptier(P + C);
 #endif
-#if MAXC
+#if MAXC || defined(SCENE)
 		a = 0;
 		do
 		:: a < R -> run Cleaner(); a++
@@ -908,12 +1011,29 @@ init
 	/* Nothing lost, nothing twice. */
 	atomic {
 		a = 0;
+#if CLOSE
+		/* What was put back when all readers had left is there for the next one. */
+		do
+		:: a < F * S ->
+			if
+			:: FSTATE(frame[a / S]) == LIVE && WHAT(slot[a]) == FULL &&
+			   SEG(slot[a]) == FSEG(frame[a / S]) ->
+				assert(TURN(slot[a]) > 0);
+				flag[body[a]]++
+			:: else
+			fi;
+			a++
+		:: else -> break
+		od;
+		a = 0;
+#endif
 		do
 		:: a < P * K -> assert(comm[a] == deliv[a] + flag[a]); a++
 		:: else -> break
 		od;
 		a = 0
 	}
+#if !CLOSE
 	/* Whoever looks once more finds all frames free but the last. */
 	crashes = MAXC;
 	stops = MAXSTOP;
@@ -935,6 +1055,7 @@ init
 		od;
 		assert(j >= 1 && j <= 1 + MAXSTOP)
 	}
+#endif
 Dead:
 #if MAXSTOP
 Stopped:
