@@ -67,6 +67,19 @@ int queue_find_unusual(struct queue_seat *s, struct queue_found *ret)
 	return result;
 }
 
+int queue_find_at_end(struct queue_seat *s, int error, struct queue_found *ret)
+{
+	int result;
+
+	if (error == -EBADMSG)
+		return queue_poison(s->queue);
+	/* On the way here it may have been left behind: in what it left out something may lie. */
+	if (error != -EPIPE || s->tape.again_seen == s->tape.again_now)
+		return error;
+	result = queue_find_unusual(s, ret);
+	return result == 0 ? error : result;
+}
+
 static ALWAYS_INLINE void release(struct queue_seat *s, const struct queue_found *f)
 {
 	tape_release(f->slot, f->state & NUMBER_MASK);

@@ -168,6 +168,8 @@ struct queue_found {
 void queue_saw_chunk(struct queue_seat *s);
 /* What was given back, or that nothing is to be had any more. */
 int queue_find_unusual(struct queue_seat *s, struct queue_found *ret);
+/* The tape said @error: what that comes to, or 1. */
+int queue_find_at_end(struct queue_seat *s, int error, struct queue_found *ret);
 /* Take and drop the oldest; whether there was one. */
 int queue_drop(struct queue_seat *s);
 
@@ -229,9 +231,12 @@ static ALWAYS_INLINE int queue_find(struct queue_seat *s, struct queue_found *re
 	}
 	if (likely(result == 0)) {
 		result = tape_look(&s->tape, &ret->state, &ret->body);
+		if (unlikely(result < 0))
+			result = queue_find_at_end(s, result, ret);
+		else if (result == 1)
+			ret->slot = s->tape.get.slot;
 		if (result <= 0)
-			return unlikely(result == -EBADMSG) ? queue_poison(s->queue) : result;
-		ret->slot = s->tape.get.slot;
+			return result;
 	}
 	if (unlikely(!chunk_find(s->tape.store, ret->body, &ret->bytes, &ret->size)))
 		return queue_poison(s->queue);
