@@ -6,13 +6,11 @@
 #include "obj/queue.h"
 
 #include <string.h>
-#include <sys/sysinfo.h>
 
 #include "base/clock.h"
 #include "sys/sys.h"
 #include "wait/live.h"
-
-#define SPIN_NS (25 * NS_PER_US)
+#include "wait/park.h"
 
 _Thread_local struct queue_cache queue_cache[QUEUE_CACHED]
 	__attribute__((tls_model("initial-exec")));
@@ -109,16 +107,6 @@ static uint32_t claim_or_mend(struct weir_queue *q, uint64_t *ret_word)
  * In the handle
  */
 
-static bool may_spin(void)
-{
-	static int processors;
-
-	/* relaxed: whoever finds 0 counts again and gets the same */
-	if (load_relaxed(&processors) == 0)
-		store_relaxed(&processors, get_nprocs());	/* relaxed: as above */
-	return load_relaxed(&processors) > 1;	/* relaxed: as above */
-}
-
 static enum backlog_mode backlog_mode(const struct weir_queue *q)
 {
 	if (q->store.geometry.flags & WEIR_QUEUE_LATENCY)
@@ -146,8 +134,8 @@ static int open_seat(struct weir_queue *q, struct queue_seat *s)
 	s->tape = (struct tape){ .store = &q->store, .seat = s->shared, .name = name };
 	purse_open(&s->purse);
 	s->backlog.mode = backlog_mode(q);
-	s->may_spin = may_spin();
-	s->spin_ns = SPIN_NS;
+	s->may_spin = park_may_spin();
+	s->spin_ns = PARK_SPIN_NS;
 	/* Nothing that it could be: the first call looks at all. */
 	s->notice_seen = UINT64_MAX;
 	result = tape_put_find(&s->tape);

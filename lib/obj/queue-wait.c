@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "sys/sys.h"
+#include "wait/park.h"
 
-#define SPIN_NS		(25 * NS_PER_US)
 #define SPIN_TURNS	32
 /* A gap in our own time as long as this: somebody else ran on our processor. */
 #define SPIN_PREEMPTED_NS (50 * NS_PER_US)
@@ -129,7 +129,7 @@ static int spin(struct sleeper *z)
 	do {
 		for (int i = 0; i < SPIN_TURNS; i++) {
 			if (look(z)) {
-				s->spin_ns = SPIN_NS;
+				s->spin_ns = PARK_SPIN_NS;
 				return 1;
 			}
 			cpu_relax();

@@ -17,7 +17,7 @@
 /* One sleep in so many is preceded by a full spin, whatever the success so far. */
 #define SPIN_PROBE 64
 
-static bool spinning_makes_sense(void)
+bool park_may_spin(void)
 {
 	/*
 	 * Of the machine, not of the affinity: both sides pinned to one processor each is the
@@ -36,7 +36,7 @@ static bool spinning_makes_sense(void)
 
 void park_init(struct parking *p)
 {
-	p->may_spin = spinning_makes_sense();
+	p->may_spin = park_may_spin();
 	p->spin_ns = PARK_SPIN_NS;
 	/* relaxed: written by this side, the owner before us; ordered by OWNER */
 	p->number = load_relaxed(&p->mine->wait) >> WAIT_SHIFT;

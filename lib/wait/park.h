@@ -68,6 +68,9 @@ struct park_for {
 	bool of_owner;
 };
 
+/* Whether polling can help at all: more than one processor, and no real-time policy. */
+bool park_may_spin(void);
+
 void park_init(struct parking *p);
 
 /*
