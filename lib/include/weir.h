@@ -5,6 +5,7 @@
 
 #include <weir/base.h>
 #include <weir/builder.h>
+#include <weir/engine.h>
 #include <weir/handle.h>
 #include <weir/listener.h>
 #include <weir/object.h>

@@ -8,7 +8,7 @@
 
 int (*sys_fault)(enum sys_call call);
 
-static int fault(enum sys_call call)
+int sys_ask(enum sys_call call)
 {
 	return unlikely(sys_fault) ? sys_fault(call) : 0;
 }
@@ -20,7 +20,7 @@ static int fault(enum sys_call call)
 long raw(enum sys_call which, long number, long a, long b, long c, long d, long e, long f)
 {
 	int saved = errno;
-	long result = fault(which);
+	long result = sys_ask(which);
 
 	if (result < 0)
 		return result;

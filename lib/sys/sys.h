@@ -57,6 +57,9 @@ enum sys_call {
 	SYS_CALL_UNLINK,
 	SYS_CALL_TIMER,
 	SYS_CALL_EPOLL_WAIT,
+	SYS_CALL_URING_SETUP,
+	SYS_CALL_URING_ENTER,
+	SYS_CALL_URING_REGISTER,
 	SYS_CALL_COUNT
 };
 
@@ -65,6 +68,8 @@ enum sys_call {
  * nobody.
  */
 extern int (*sys_fault)(enum sys_call call);
+/* The same for calls that a library makes for us, before it does: 0, or its error. */
+int sys_ask(enum sys_call call);
 
 /* A new memfd: CLOEXEC, sealable, not executable where the kernel knows that. */
 int sys_memfd(const char *name);
