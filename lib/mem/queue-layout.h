@@ -200,8 +200,9 @@ _Static_assert(sizeof(struct weir_seat) == 4 * CACHE_APART, "layout");
 #define NOTICE_POISONED		(UINT64_C(1) << 2)
 #define NOTICE_HUNGRY		(UINT64_C(1) << 3)	/* somebody waits for memory */
 #define NOTICE_ENDED		(UINT64_C(1) << 4)	/* shut down */
-#define NOTICE_POLLED_SHIFT	5	/* 1 << side: somebody has asked for that descriptor */
-#define NOTICE_POLLED		(UINT64_C(3) << NOTICE_POLLED_SHIFT)
+#define NOTICE_POLLED_SHIFT	5	/* 1 << side: somebody polls that descriptor */
+#define NOTICE_LEVEL_SHIFT	7	/* 1 << side: and not only for edges */
+#define NOTICE_POLLED		(UINT64_C(15) << NOTICE_POLLED_SHIFT)
 #define NOTICE_REQUEUED		(UINT64_C(1) << 32)
 
 #define QUEUE_WATCHES		2

@@ -14,6 +14,9 @@
  * front of the exchange, and nobody leaves it dark while somebody is in there: seats say so in
  * `levels`.
  *
+ * Those who wait for an edge alone, and take no token, set another bit: armed. Whoever finds it, at
+ * the same places, makes an edge by adding nothing, then clears it: queue-source.c.
+ *
  * A token too many makes readable what is empty. Who finds nothing, again and again, cleans up
  * after the dead, for who polls has nobody who keeps watch; and when nobody else is in here, takes
  * it.
@@ -59,7 +62,7 @@ static void light(struct weir_queue *q, enum queue_side side, bool seated)
 		if (added)
 			sys_event_clear(q->levels[side]);
 		added = true;
-		if (bell_darken(bell, &was, false))
+		if (bell_mark(bell, &was, BELL_DARK, false))
 			return;
 		added = seated;
 	}
@@ -67,10 +70,28 @@ static void light(struct weir_queue *q, enum queue_side side, bool seated)
 		sys_event_clear(q->levels[side]);
 }
 
-void queue_light_all(struct weir_queue *q)
+/*
+ * Who has armed it and goes to sleep now has changed the bell: he may have seen our edge before,
+ * and needs another.
+ */
+static void signal_armed(struct weir_queue *q, enum queue_side side)
 {
-	for (int side = 0; side < QUEUE_SIDES; side++)
+	uint32_t *bell = bell_of(q, side);
+	/* order: SLEEP, ROOM: after what was brought; LEVEL: after our seat has said so */
+	uint32_t was = load_seq(bell);
+
+	for (int i = 0; (was & BELL_ARMED) && i < LIGHT_TIMES; i++)
+		if (sys_event_edge(q->levels[side]) < 0 ||
+		    bell_mark(bell, &was, BELL_ARMED, false))
+			break;
+}
+
+void queue_tell_all(struct weir_queue *q)
+{
+	for (int side = 0; side < QUEUE_SIDES; side++) {
 		light(q, side, false);
+		signal_armed(q, side);
+	}
 }
 
 void queue_bring(struct queue_seat *s, enum queue_side side)
@@ -78,6 +99,17 @@ void queue_bring(struct queue_seat *s, enum queue_side side)
 	/* order: LEVEL, against darken(): who makes it dark now sees us, or we see that it is */
 	store_seq(&s->shared->levels, BRINGS(side));
 	light(s->queue, side, true);
+	signal_armed(s->queue, side);
+}
+
+void queue_bring_all(struct queue_seat *s)
+{
+	/* order: LEVEL, as in queue_bring() */
+	store_seq(&s->shared->levels, BRINGS(QUEUE_READER) | BRINGS(QUEUE_WRITER));
+	for (int side = 0; side < QUEUE_SIDES; side++) {
+		light(s->queue, side, true);
+		signal_armed(s->queue, side);
+	}
 }
 
 /* Whether somebody else is inside who does one of @what. */
@@ -116,7 +148,7 @@ static void take_what_is_too_many(struct queue_seat *s, enum queue_side side)
 	uint32_t all = BRINGS(side) | DARKENS(side);
 
 	if ((was & BELL_DARK) && !others_do(s, all) && is_readable(s->queue->levels[side]) &&
-	    !others_do(s, all) && bell_darken(bell, &was, true))
+	    !others_do(s, all) && bell_mark(bell, &was, BELL_DARK, true))
 		sys_event_clear(s->queue->levels[side]);
 }
 
@@ -148,7 +180,7 @@ static bool look_again(struct queue_seat *s, const struct queue_want *want)
 static bool stays_dark(struct queue_seat *s, enum queue_side side, uint32_t *was)
 {
 	return (*was & BELL_DARK) && (!is_readable(s->queue->levels[side]) ||
-				      bell_darken(bell_of(s->queue, side), was, true));
+				      bell_mark(bell_of(s->queue, side), was, BELL_DARK, true));
 }
 
 static void darken(struct queue_seat *s, const struct queue_want *want)
@@ -161,7 +193,7 @@ static void darken(struct queue_seat *s, const struct queue_want *want)
 	check(s, side);
 	was = load_seq(bell);	/* order: SLEEP, ROOM, LEVEL */
 	for (int i = 0; i < LIGHT_TIMES && !stays_dark(s, side, &was); i++) {
-		if ((was & BELL_DARK) || !bell_darken(bell, &was, true))
+		if ((was & BELL_DARK) || !bell_mark(bell, &was, BELL_DARK, true))
 			continue;
 		/* Last, it goes dark: what came before the bit is found here, by us. */
 		if (others_do(s, BRINGS(side)) || look_again(s, want))
@@ -174,7 +206,12 @@ static void darken(struct queue_seat *s, const struct queue_want *want)
 
 void queue_found_nothing(struct queue_seat *s, const struct queue_want *want)
 {
-	if (unlikely(s->polled & (1U << want->side)))
+	if (likely(!(s->polled & (1U << want->side))))
+		return;
+	if (want->side == QUEUE_WRITER)
+		/* relaxed: a hint, for a wait set of this handle */
+		store_relaxed(&s->queue->room, want->items ? 0 : want->size);
+	if (s->polled & QUEUE_LEVEL(want->side))
 		darken(s, want);
 }
 
@@ -199,11 +236,11 @@ static void settle(struct queue_seat *s)
 
 static void say_polled(struct queue_seat *s, enum queue_side side)
 {
-	uint64_t bit = UINT64_C(1) << (NOTICE_POLLED_SHIFT + side);
+	uint64_t bits = 1U << side | QUEUE_LEVEL(side);
 
-	s->polled |= (uint8_t)(1U << side);
+	s->polled |= (uint8_t)bits;
 	/* order: LEVEL: whoever comes from now on says what he brings */
-	or_seq(&queue_control(s)->notice, bit);
+	or_seq(&queue_control(s)->notice, bits << NOTICE_POLLED_SHIFT);
 	settle(s);
 	/* Who asks anew looks first, and is told when there is something only after that. */
 	light(s->queue, side, true);

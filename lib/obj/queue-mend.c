@@ -101,7 +101,7 @@ bool queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 	done = cas_pair(&seat->name, &was, free);	/* order: SEAT: all of the above */
 	ring_again(&control->reader_bell);
 	ring_again(&control->writer_bell);
-	queue_light_all(q);
+	queue_tell_all(q);
 	return done;
 }
 

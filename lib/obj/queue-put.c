@@ -22,13 +22,18 @@
 /* Messages of a batch whose bytes are written together. */
 #define PUT_SEVERAL 16
 
-/* How many messages there are between @head and the cursor. */
-static uint64_t depth(const struct queue_seat *s, uint64_t head)
+static uint64_t depth_at(const struct cursor *c, uint64_t head)
 {
-	uint64_t n = (tape_position(&s->tape.put) - head) & TAPE_POSITION_MASK;
+	uint64_t n = (tape_position(c) - head) & TAPE_POSITION_MASK;
 
 	/* The readers may be ahead of a cursor that was left behind. */
 	return n > TAPE_POSITION_MASK / 2 ? 0 : n;
+}
+
+/* How many messages there are between @head and the cursor. */
+static uint64_t depth(const struct queue_seat *s, uint64_t head)
+{
+	return depth_at(&s->tape.put, head);
 }
 
 /* Where the readers are; at least. */
@@ -83,6 +88,21 @@ bool queue_has_room(struct queue_seat *s, const struct queue_want *want)
 	return true;
 }
 
+/* Our cursor is where we have put something last. */
+bool queue_has_place(struct queue_seat *s)
+{
+	const struct weir_queue_geometry *g = &s->tape.store->geometry;
+	struct cursor last;
+
+	if (g->max_items == 0 || (g->flags & WEIR_QUEUE_DROP))
+		return true;
+	if (tape_find_last(s->tape.store, &last) < 0)
+		return true;
+	tape_put_skip(&last);
+	return depth_at(&last, s->head_seen) < g->max_items || see_head(s) < 0 ||
+	       depth_at(&last, s->head_seen) < g->max_items;
+}
+
 /*
  * Drop the oldest, wherever it is: 0; -EAGAIN: there is none. What was given back may not have been
  * told yet.
@@ -91,10 +111,14 @@ static int drop_oldest(struct queue_seat *s)
 {
 	int result = queue_drop(s);
 
-	if (result != -EAGAIN)
-		return result;
-	s->tape.again_seen = s->tape.again_now - 1;
-	return queue_drop(s);
+	if (result == -EAGAIN) {
+		s->tape.again_seen = s->tape.again_now - 1;
+		result = queue_drop(s);
+	}
+	/* To take one was to say that we bring something else than a message. */
+	if (unlikely(s->polled & (1U << QUEUE_READER)))
+		queue_bring(s, QUEUE_READER);
+	return result;
 }
 
 /*

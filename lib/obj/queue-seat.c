@@ -272,7 +272,7 @@ int queue_notice(struct queue_seat *s, bool asleep)
 		feed(s);
 	s->tape.again_now = (uint32_t)(notice >> 32);
 	s->now = notice & NOTICE_NOW;
-	s->polled = (notice & NOTICE_POLLED) >> NOTICE_POLLED_SHIFT;
+	s->polled = (uint8_t)((notice & NOTICE_POLLED) >> NOTICE_POLLED_SHIFT);
 	s->ended = notice & NOTICE_ENDED;
 	/* These are looked into with each call. */
 	s->notice_seen = notice & (NOTICE_HUNGRY | NOTICE_DEEP) ? UINT64_MAX : notice;

@@ -51,7 +51,7 @@ void queue_ring_slow(struct queue_seat *s, enum queue_side side)
 	uint32_t *bell = bell_of(s, side);
 
 	/* order: SLEEP, ROOM: as in bell_stirs() */
-	if (load_seq(bell) & BELL_DARK)
+	if (load_seq(bell) & BELL_MARKS)
 		queue_bring(s, side);
 	if (bell_state(bell) == BELL_RUNG)
 		/* relaxed: a counter of our own */
@@ -80,7 +80,9 @@ bool queue_look(struct queue_seat *s, const struct queue_want *want)
 
 	if (want->side == QUEUE_WRITER)
 		return queue_has_room(s, want);
-	return queue_find(s, &f) != 0;
+	/* Left behind on the way, it has left out what was given back in front of it. */
+	return queue_find(s, &f) != 0 ||
+	       (unlikely(s->tape.again_seen != s->tape.again_now) && queue_find(s, &f) != 0);
 }
 
 static bool look(const struct sleeper *z)

@@ -192,11 +192,13 @@ int weir_queue(struct weir_queue **ret_queue, const struct weir_queue_options *o
 
 int queue_poison(struct weir_queue *q)
 {
+	/* In front, too, for those who are armed: should we die they have looked for us. */
+	queue_tell_all(q);
 	or_seq(&q->store.control->notice, NOTICE_POISONED);	/* order: SLEEP: before the bells */
 	bell_ring_all(&q->store.control->reader_bell);
 	bell_ring_all(&q->store.control->writer_bell);
 	bell_ring_all(&q->store.control->join_bell);
-	queue_light_all(q);
+	queue_tell_all(q);
 	return -EBADMSG;
 }
 
@@ -226,7 +228,7 @@ int weir_queue_shutdown(struct weir_queue *queue, uint32_t flags)
 	if (result < 0)
 		return result;
 	control = queue->store.control;
-	queue_bring(s, QUEUE_READER);
+	queue_bring_all(s);
 	result = end_tape(s);
 	if (result == 0) {
 		if (flags & WEIR_QUEUE_NOW)
@@ -234,8 +236,7 @@ int weir_queue_shutdown(struct weir_queue *queue, uint32_t flags)
 		or_seq(&control->notice, news);		/* order: SLEEP: before the bells */
 		bell_ring_all(&control->reader_bell);
 		bell_ring_all(&control->writer_bell);
-		queue_bring(s, QUEUE_READER);
-		queue_bring(s, QUEUE_WRITER);
+		queue_bring_all(s);
 		if (flags & WEIR_QUEUE_NOW)
 			while (queue_drop(s) == 0)
 				;

@@ -7,6 +7,7 @@
  *	queue-put.c, queue-get.c, queue-take.c	the calls
  *	queue-wait.c	sleeping
  *	queue-level.c	descriptors for those who poll
+ *	queue-source.c	the same for wait sets
  *	queue-mend.c	cleaning up after the dead
  *	queue-stat.c	the counters
  *
@@ -41,7 +42,7 @@ struct queue_seat {
 	bool ended;		/* the queue was shut down */
 	bool now;		/* and is to be emptied */
 	bool may_spin;
-	uint8_t polled;		/* 1 << side: somebody has asked for that descriptor */
+	uint8_t polled;		/* 1 << side: somebody polls; QUEUE_LEVEL(side): not for edges */
 	int64_t level_checked;	/* when we last looked whether a descriptor is readable in vain */
 	int64_t spin_ns;
 	int64_t looked_at;	/* when we last looked after the dead */
@@ -72,12 +73,15 @@ enum queue_side {
 	QUEUE_SIDES
 };
 
+#define QUEUE_LEVEL(side)	(1U << (NOTICE_LEVEL_SHIFT - NOTICE_POLLED_SHIFT + (side)))
+
 struct weir_queue {
 	uint32_t kind;		/* WEIR_KIND_QUEUE; first in every object */
 	uint32_t closing;
 	uint64_t number;	/* of all queues that this process and its parents have had */
 	struct store store;
 	int levels[QUEUE_SIDES];	/* eventfds: is there a message; is there room */
+	uint64_t room;		/* what memory a put that is to be polled has not found; 0: none */
 	void *blocks[QUEUE_BLOCKS];	/* struct queue_seat[QUEUE_BLOCK_SEATS] each */
 };
 
@@ -129,14 +133,34 @@ void queue_rouse(struct weir_queue *q);
 void queue_ring_slow(struct queue_seat *s, enum queue_side side);
 
 /* queue-level.c */
-/* Before bringing what @side waits for, where that is polled; and if it is dark afterwards. */
+/*
+ * Before bringing what @side waits for, where that is polled; and if it is dark, or armed,
+ * afterwards.
+ */
 void queue_bring(struct queue_seat *s, enum queue_side side);
+/* Before bringing something to both. */
+void queue_bring_all(struct queue_seat *s);
 /* What is wanted is not there: have the descriptor tell when it comes. */
 void queue_found_nothing(struct queue_seat *s, const struct queue_want *want);
-/* The same as queue_bring(), without a seat. */
-void queue_light_all(struct weir_queue *q);
+/* The same, without a seat. */
+void queue_tell_all(struct weir_queue *q);
 /* Whether there may be what is wanted. */
 bool queue_look(struct queue_seat *s, const struct queue_want *want);
+/* queue-source.c, for wait sets */
+/*
+ * Have those who come say what they bring to @events, WEIR_IN, WEIR_OUT: 0, or an error. Who is
+ * inside already may not know: what he brings is seen, or he is found inside, 200 us later. Do this
+ * any number of times.
+ */
+int queue_source_begin(struct weir_queue *q, uint32_t events);
+/*
+ * Which of @events hold: a get, a put, would not return -EAGAIN. If none, arm them: whoever brings
+ * something makes an edge on queue_source_fd(), once. 0: so it is; 1: so it is unless somebody who
+ * is inside a call, or holds something, dies: look again in 4 ms. -ESHUTDOWN, -EUSERS, -ENOMEM.
+ */
+int queue_source_arm(struct weir_queue *q, uint32_t events, uint32_t *ret_ready);
+/* An eventfd, to be watched for EPOLLIN | EPOLLOUT | EPOLLET; never read. */
+int queue_source_fd(const struct weir_queue *q, enum queue_side side);
 
 /* queue-mend.c */
 /* Clean up after seat @name if it is gone; whether it was. */
@@ -152,6 +176,8 @@ int queue_lease_begin(struct queue_seat *s, const struct weir_slot *slot);
 
 /* queue-put.c */
 bool queue_has_room(struct queue_seat *s, const struct queue_want *want);
+/* Whether there is room for an item, for one who does not put. */
+bool queue_has_place(struct queue_seat *s);
 
 /* queue-get.c */
 /* A message to take: 1, 0, or an error. Where it is. */
@@ -178,8 +204,9 @@ static inline struct weir_queue_control *queue_control(const struct queue_seat *
 	return s->tape.store->control;
 }
 
-/* A seat for this thread, inside a call. */
-static ALWAYS_INLINE int queue_sit(struct weir_queue *q, struct queue_seat **ret_seat)
+/* A seat for this thread, inside a call, or as one who is asleep. */
+static ALWAYS_INLINE int queue_sit_as(struct weir_queue *q, uint32_t inside,
+				      struct queue_seat **ret_seat)
 {
 	const struct queue_cache *cached = &queue_cache[q->number % QUEUE_CACHED];
 	struct queue_seat *s = cached->seat;
@@ -194,17 +221,22 @@ static ALWAYS_INLINE int queue_sit(struct weir_queue *q, struct queue_seat **ret
 	 * relaxed: INSIDE: who sleeps without looking has waited until this is seen. LEDGER:
 	 * before anything is taken.
 	 */
-	store_relaxed(&s->shared->inside, SEAT_INSIDE);
+	store_relaxed(&s->shared->inside, inside);
 	*ret_seat = s;
 	/* relaxed: news, which stand for themselves or are looked into */
 	if (unlikely(load_relaxed(&s->tape.store->control->notice) != s->notice_seen)) {
-		result = queue_notice(s, false);
+		result = queue_notice(s, inside == SEAT_ASLEEP);
 		if (unlikely(result < 0)) {
 			store_relaxed(&s->shared->inside, 0);	/* relaxed: INSIDE */
 			return result;
 		}
 	}
 	return 0;
+}
+
+static ALWAYS_INLINE int queue_sit(struct weir_queue *q, struct queue_seat **ret_seat)
+{
+	return queue_sit_as(q, SEAT_INSIDE, ret_seat);
 }
 
 /* A reader, or a writer, may have something to do. */

@@ -351,6 +351,16 @@ void sys_event_set(int fd)
 	raw(SYS_CALL_EVENT_WRITE, SYS_write, fd, (long)&one, sizeof(one), 0, 0, 0);
 }
 
+int sys_event_edge(int fd)
+{
+	/* The kernel adds it, and tells those who wait, as for any other number. */
+	uint64_t nothing = 0;
+	int result = raw(SYS_CALL_EVENT_WRITE, SYS_write, fd, (long)&nothing, sizeof(nothing), 0,
+			 0, 0);
+
+	return result < 0 ? result : 0;
+}
+
 bool sys_event_clear(int fd)
 {
 	uint64_t count;

@@ -132,6 +132,8 @@ int sys_tokens(void);
 int sys_token_add(int fd);
 /* Signal an eventfd; one that is already signalled to the brim is signalled enough. */
 void sys_event_set(int fd);
+/* An edge for all who watch an eventfd, for reading and writing, and no change: 0, or an error. */
+int sys_event_edge(int fd);
 /* Take the signal of an eventfd; whether there was one. */
 bool sys_event_clear(int fd);
 /*

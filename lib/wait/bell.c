@@ -60,11 +60,11 @@ void bell_ring_all(uint32_t *bell)
 	sys_futex_wake(bell, INT32_MAX);
 }
 
-bool bell_darken(uint32_t *bell, uint32_t *was, bool dark)
+bool bell_mark(uint32_t *bell, uint32_t *was, uint32_t mark, bool set)
 {
-	uint32_t now = ((*was & ~BELL_DARK) + BELL_ONE) | (dark ? BELL_DARK : 0);
+	uint32_t now = ((*was & ~mark) + BELL_ONE) | (set ? mark : 0);
 
-	/* order: SLEEP, ROOM: who makes it dark looks once more; who lights it has come after. */
+	/* order: SLEEP, ROOM: who sets it looks once more; who clears it has come after. */
 	if (!cas_seq(bell, was, now))
 		return false;
 	*was = now;

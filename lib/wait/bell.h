@@ -16,13 +16,15 @@
 #include "base/atomic.h"
 #include "base/cc.h"
 
-/* The two low bits; the third is about a descriptor; the rest counts the changes. */
+/* The two low bits; two are about a descriptor; the rest counts the changes. */
 #define BELL_QUIET	0U
 #define BELL_ASLEEP	1U	/* somebody may be asleep */
 #define BELL_RUNG	2U	/* one was woken and has not looked yet */
 #define BELL_STATE	3U
 #define BELL_DARK	4U	/* somebody may poll a descriptor that is not readable */
-#define BELL_ONE	8U
+#define BELL_ARMED	8U	/* a wait set is to be signalled */
+#define BELL_MARKS	(BELL_DARK | BELL_ARMED)
+#define BELL_ONE	16U
 
 /* Say that we sleep: what bell_sleep() is to be given. Look once more after this. */
 uint32_t bell_listen(uint32_t *bell);
@@ -46,11 +48,14 @@ static ALWAYS_INLINE uint32_t bell_state(const uint32_t *bell)
 static ALWAYS_INLINE bool bell_stirs(const uint32_t *bell)
 {
 	/* order: SLEEP, ROOM: after what was brought was stored. */
-	return load_seq(bell) & (BELL_STATE | BELL_DARK);
+	return load_seq(bell) & (BELL_STATE | BELL_MARKS);
 }
 
-/* Make it dark, or not, if it is as @was says, which is how it is then. */
-bool bell_darken(uint32_t *bell, uint32_t *was, bool dark);
+/*
+ * Set one of the marks, or clear it, if the bell is as @was says, which is how it is then. It has
+ * changed also if the mark was like that before.
+ */
+bool bell_mark(uint32_t *bell, uint32_t *was, uint32_t mark, bool set);
 
 /* Wake one sleeper, unless nobody sleeps or one is waking up. Whether one was woken. */
 static ALWAYS_INLINE bool bell_ring(uint32_t *bell)

@@ -175,6 +175,38 @@ START_TEST(count_wraps)
 }
 END_TEST
 
+START_TEST(marks_are_apart_from_sleepers_and_from_each_other)
+{
+	const uint32_t marks[] = { BELL_DARK, BELL_ARMED };
+
+	for (int i = 0; i < 2; i++) {
+		uint32_t mark = marks[i], other = marks[!i], was = bell, first;
+
+		ck_assert(!bell_stirs(&bell));
+		ck_assert(bell_mark(&bell, &was, mark, true));
+		ck_assert_uint_eq(bell, was);
+		ck_assert_uint_eq(bell & BELL_MARKS, mark);
+		ck_assert(bell_stirs(&bell));
+		ck_assert_uint_eq(bell_state(&bell), BELL_QUIET);
+		/* To set it once more is a change, too. */
+		first = was;
+		ck_assert(bell_mark(&bell, &was, mark, true));
+		ck_assert_uint_ne(bell, first);
+		ck_assert(!bell_mark(&bell, &first, mark, false));
+		ck_assert_uint_eq(first, bell);
+		ck_assert(bell_mark(&bell, &was, other, true));
+		bell_listen(&bell);
+		bell_ring_all(&bell);
+		was = bell;
+		ck_assert_uint_eq(was & BELL_MARKS, BELL_MARKS);
+		ck_assert(bell_mark(&bell, &was, mark, false));
+		ck_assert_uint_eq(bell & BELL_MARKS, other);
+		ck_assert(bell_mark(&bell, &was, other, false));
+		ck_assert_uint_eq(bell & BELL_MARKS, 0);
+	}
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("bell");
@@ -190,6 +222,7 @@ static Suite *suite(void)
 	tcase_add_test(t, ring_all_wakes_all);
 	tcase_add_test(t, listening_while_one_is_on_its_way_changes_nothing);
 	tcase_add_test(t, count_wraps);
+	tcase_add_test(t, marks_are_apart_from_sleepers_and_from_each_other);
 	suite_add_tcase(s, t);
 	return s;
 }
