@@ -20,6 +20,7 @@
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define NOINLINE	__attribute__((noinline))
 #define COLD		__attribute__((noinline, cold))
+#define UNUSED		__attribute__((unused))
 #define ALWAYS_INLINE	inline __attribute__((always_inline))
 
 /*

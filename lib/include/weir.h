@@ -12,5 +12,6 @@
 #include <weir/pipe.h>
 #include <weir/queue.h>
 #include <weir/version.h>
+#include <weir/waitset.h>
 
 #endif

@@ -107,13 +107,15 @@ struct weir_side {
 #define WAIT_DEEP		2U	/* in ppoll() on the eventfd and the line */
 
 /*
- * What a reader asks of the writer. Low half: number of the arming of the exported descriptor, 0
- * as long as nobody asked for it. High half: odd while the reader asks for a fence between the
- * header of a record and the look at its announcements, because it sleeps often; each asking has
- * its own number.
+ * What a reader asks of the writer. Low half: number of the arming of its eventfd, 0 as long as
+ * nobody asked for one, and a bit that says that the descriptor was exported: then the eventfd is
+ * to be as readable as the lane is; for a wait set it need only be written to. High half: odd while
+ * the reader asks for a fence between the header of a record and the look at its announcements,
+ * because it sleeps often; each asking has its own number.
  */
 #define REQUEST_ARMED(r)	((uint32_t)(r))
 #define REQUEST_FENCE(r)	((uint32_t)((r) >> 32))
+#define REQUEST_EXPORTED	(UINT32_C(1) << 31)
 #define REQUESTS(armed, fence)	((uint64_t)(fence) << 32 | (armed))
 
 #define EVENTS_SHUT		(UINT32_C(1) << 31)

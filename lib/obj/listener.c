@@ -257,6 +257,7 @@ void weir_listener_close(struct weir_listener *l)
 {
 	if (!l)
 		return;
+	watched_end(&l->watched);
 	if (l->private->ours) {
 		turn_close(&l->private->turn, nudge, l);
 		for (uint32_t i = 0; i < l->guests_max; i++)

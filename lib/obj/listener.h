@@ -24,6 +24,7 @@
 
 #include "obj/peer.h"
 #include "obj/socket-file.h"
+#include "obj/watched.h"
 #include "wait/turn.h"
 #include "weir/listener.h"
 
@@ -70,6 +71,7 @@ struct weir_listener {
 	int64_t due;		/* the earliest deadline of all; the timer is set to it */
 	int64_t paused_until;	/* no new guests until then; 0: not paused */
 	struct guest *guests;
+	struct watched watched;
 };
 
 /* Forget a guest and close what is ours of it. */

@@ -14,8 +14,6 @@
 
 #define POLL_FLAGS	(WEIR_INTR | WEIR_NOSPIN)
 #define POLL_EVENTS	(WEIR_IN | WEIR_OUT | WEIR_HUP)
-/* WEIR_OUT: room for a message of this size, or for the largest if that is less. */
-#define POLL_ROOM	64
 #define SPIN_TURNS	32
 
 struct poll {
@@ -50,7 +48,7 @@ static uint32_t look_out(struct poll *p)
 
 	if (!p->tx)
 		return 0;
-	if (lane_tx_refresh(&p->tx->lane) < 0 || lane_tx_fits(&p->tx->lane, POLL_ROOM))
+	if (lane_tx_refresh(&p->tx->lane) < 0 || lane_tx_fits(&p->tx->lane, PIPE_POLL_ROOM))
 		events = WEIR_OUT;
 	return events | ended(park_check(&p->tx->side.park, PARK_LINE_CALLS), WEIR_OUT);
 }
@@ -71,7 +69,7 @@ static void announce_all(struct poll *p, uint32_t stage)
 		 * relaxed: read by a reader that has seen the announcement, which is stored after
 		 * it
 		 */
-		store_relaxed(&p->tx->side.park.mine->need, lane_record_size(POLL_ROOM));
+		store_relaxed(&p->tx->side.park.mine->need, lane_record_size(PIPE_POLL_ROOM));
 		park_announce(&p->tx->side.park, stage);
 	}
 }
@@ -211,6 +209,8 @@ static int poll_side(struct poll *p, uint32_t flags, int64_t deadline, uint32_t 
 	result = sleep_until_ready(p, flags, deadline, ret_events);
 	park_forget_owner(park);
 	announce_all(p, WAIT_AWAKE);
+	if (p->tx)
+		park_stand_down(&p->tx->side.park);
 	return result;
 }
 

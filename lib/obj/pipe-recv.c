@@ -83,11 +83,13 @@ static void request(struct pipe_rx *rx, uint64_t armed_step, uint64_t fence_step
 	uint64_t old = load_relaxed(word);
 
 	for (int i = 0; i < REQUEST_TRIES; i++) {
-		uint32_t armed = REQUEST_ARMED(old) + (uint32_t)armed_step;
+		uint32_t exported = REQUEST_ARMED(old) & REQUEST_EXPORTED;
+		uint32_t armed = (REQUEST_ARMED(old) + (uint32_t)armed_step) & ~REQUEST_EXPORTED;
 		uint32_t fence = REQUEST_FENCE(old) + (uint32_t)fence_step;
 
 		/* 0 means that nobody ever asked. */
 		armed += armed == 0 && armed_step;
+		armed |= exported;
 		/*
 		 * order: SLEEP, before the last look; the writer stores the header before it
 		 * reads this
@@ -107,7 +109,7 @@ static void rearm(struct weir_end *end)
 	bool was_set;
 
 	/* relaxed: whoever asks for the first time sets the level itself */
-	if (likely(REQUEST_ARMED(load_relaxed(&rx->side.park.mine->requests)) == 0))
+	if (likely(!(load_relaxed(&rx->side.park.mine->requests) & REQUEST_EXPORTED)))
 		return;
 	was_set = sys_event_clear(level);
 	/*
@@ -121,6 +123,11 @@ static void rearm(struct weir_end *end)
 	rx->armed_at = rx->lane.head;
 	if (pipe_rx_ready(rx) || park_ended(&rx->side.park))
 		sys_event_set(level);
+}
+
+void pipe_rx_arm(struct weir_end *end)
+{
+	request(end->rx, 1, 0);
 }
 
 /*

@@ -266,9 +266,12 @@ int weir_pipe_fd(struct weir_end *end)
 	mine = pipe_parking(end, ROLE_READER).mine;
 	/* relaxed: the exchange below finds out whether it still holds */
 	requests = load_relaxed(&mine->requests);
-	while (REQUEST_ARMED(requests) == 0) {
+	while (!(REQUEST_ARMED(requests) & REQUEST_EXPORTED)) {
+		uint32_t armed = (REQUEST_ARMED(requests) + 1) | REQUEST_EXPORTED;
+
 		/* order: SLEEP, before the slice that lets a send in flight become visible */
-		if (!cas_seq(&mine->requests, &requests, REQUESTS(1, REQUEST_FENCE(requests))))
+		if (!cas_seq(&mine->requests, &requests,
+			     REQUESTS(armed, REQUEST_FENCE(requests))))
 			continue;
 		sys_futex_wait(&nothing, 0, clock_now() + PARK_FIRST_NS);
 		/* Perhaps for nothing; the next receive will see. */
@@ -310,6 +313,7 @@ void weir_pipe_close(struct weir_end *end)
 {
 	if (!end)
 		return;
+	watched_end(&end->watched);
 	if (end->tx) {
 		/* relaxed: it is ours or it is not */
 		if (load_relaxed(&end->tx->claimant) == pipe_thread())

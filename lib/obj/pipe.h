@@ -8,6 +8,7 @@
 
 #include "mem/segment.h"
 #include "obj/parts.h"
+#include "obj/watched.h"
 #include "ring/backlog.h"
 #include "ring/conversing.h"
 #include "ring/lane.h"
@@ -132,6 +133,7 @@ struct weir_end {
 	uint8_t tx_lane;
 	uint8_t rx_lane;
 	uint64_t limit;		/* larger messages are refused */
+	struct watched watched;
 };
 
 /* A new segment, its bells and levels; and one reference. */
@@ -228,6 +230,8 @@ int pipe_rx_large(struct weir_end *end, uint64_t header, struct parts *to, uint6
 void pipe_rx_forget(struct weir_end *end);
 /* What a receive would find. */
 enum piece_view pipe_rx_view(const struct pipe_rx *rx);
+/* Have the writer signal our eventfd once, for what comes from now on. */
+void pipe_rx_arm(struct weir_end *end);
 /* Whether a receive would not return -EAGAIN, or must be called to make room. */
 static inline bool pipe_rx_ready(const struct pipe_rx *rx)
 {
@@ -254,6 +258,21 @@ static inline uint64_t pipe_rx_done(const struct pipe_rx *rx)
 		return rx->lane.head;
 	return l->taken[l->first & (l->room - 1)].begin & ~TAKEN_RELEASED;
 }
+
+/*
+ * For wait sets, pipe-source.c. The eventfd that is signalled for @event, WEIR_IN or WEIR_OUT, once
+ * each time that it was armed.
+ */
+int pipe_source_bell(const struct weir_end *end, uint32_t event);
+/* Own the sides for @events, and have them signal: 0, -EBUSY, -EOPNOTSUPP, -EBADMSG, ... */
+int pipe_source_begin(struct weir_end *end, uint32_t events);
+/*
+ * Which of @events hold, and WEIR_HUP; if none, all of @events are armed. @hung_up: the line says
+ * so. 0; 1: look again before long, whatever is signalled.
+ */
+int pipe_source_arm(struct weir_end *end, uint32_t events, bool hung_up, uint32_t *ret_ready);
+/* WEIR_OUT: room for a message of this size, or for the largest if that is less. */
+#define PIPE_POLL_ROOM	64
 
 /* Whether the writer has announced something that is not answered. */
 static ALWAYS_INLINE bool pipe_rx_is_waited_for(const struct pipe_rx *rx)

@@ -291,6 +291,7 @@ void weir_queue_close(struct weir_queue *queue)
 
 	if (!queue)
 		return;
+	watched_end(&queue->watched);
 	turn_out(queue);
 	for (uint32_t i = 0; i < QUEUE_SEATS_MAX && (s = seat_at(queue, i)); i++)
 		if (s->name != 0)

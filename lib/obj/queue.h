@@ -17,6 +17,7 @@
 #define WEIR_OBJ_QUEUE_H
 
 #include "mem/store.h"
+#include "obj/watched.h"
 #include "ring/backlog.h"
 #include "ring/chunk.h"
 #include "ring/conversing.h"
@@ -82,6 +83,7 @@ struct weir_queue {
 	struct store store;
 	int levels[QUEUE_SIDES];	/* eventfds: is there a message; is there room */
 	uint64_t room;		/* what memory a put that is to be polled has not found; 0: none */
+	struct watched watched;
 	void *blocks[QUEUE_BLOCKS];	/* struct queue_seat[QUEUE_BLOCK_SEATS] each */
 };
 

@@ -26,6 +26,9 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -257,6 +260,28 @@ int sys_epoll_add(int epoll, int fd, uint32_t events)
 	struct epoll_event event = { .events = events };
 
 	return raw(SYS_CALL_EPOLL_ADD, SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, fd, (long)&event, 0, 0);
+}
+
+int sys_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t deadline)
+{
+	int64_t left = deadline <= 0 ? 0 : deadline - clock_now(), ms;
+	struct timespec timeout = { left / NS_PER_S, left % NS_PER_S };
+	int result;
+
+	if (deadline == WEIR_FOREVER)
+		return raw(SYS_CALL_EPOLL_WAIT, SYS_epoll_pwait, epoll, (long)events, count, -1, 0,
+			   0);
+	if (left <= 0)
+		return raw(SYS_CALL_EPOLL_WAIT, SYS_epoll_pwait, epoll, (long)events, count, 0, 0,
+			   0);
+	result = raw(SYS_CALL_EPOLL_WAIT, SYS_epoll_pwait2, epoll, (long)events, count,
+		     (long)&timeout, 0, 0);
+	if (result != -ENOSYS)
+		return result;
+	/* Before Linux 5.11, and not early. */
+	ms = (left + NS_PER_MS - 1) / NS_PER_MS;
+	return raw(SYS_CALL_EPOLL_WAIT, SYS_epoll_pwait, epoll, (long)events, count,
+		   ms > INT32_MAX ? INT32_MAX : ms, 0, 0);
 }
 
 int sys_move_high(int fd)

@@ -15,6 +15,8 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+struct epoll_event;
+
 enum sys_call {
 	SYS_CALL_MEMFD,
 	SYS_CALL_TRUNCATE,
@@ -104,6 +106,8 @@ int sys_eventfd(void);
 int sys_socketpair(int ret_fds[2]);
 int sys_epoll(void);
 int sys_epoll_add(int epoll, int fd, uint32_t events);
+/* epoll_wait(2) that ends at @deadline, WEIR_FOREVER for never; how many. */
+int sys_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t deadline);
 /*
  * @fd moved out of the way of programs that count on low numbers; @fd itself where there is no
  * room.

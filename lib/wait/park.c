@@ -195,6 +195,13 @@ void park_announce(struct parking *p, uint32_t stage)
 	xchg_seq(&p->mine->wait, ++p->number << WAIT_SHIFT | stage);
 }
 
+void park_stand_down(struct parking *p)
+{
+	if (p->standing)
+		sys_event_set(p->my_bell);
+	p->standing = false;
+}
+
 bool park_rung(const struct parking *p)
 {
 	/* order: BELL acquire, from park_answer(). */
@@ -363,6 +370,7 @@ static int sleep_until_it_has_come(struct parking *p, const struct park_for *wha
 	result = sleep_stages(p, what, flags, deadline);
 	/* relaxed: that we are awake is news for nobody; it saves the peer a needless wake-up */
 	store_relaxed(&p->mine->wait, p->number << WAIT_SHIFT | WAIT_AWAKE);
+	park_stand_down(p);
 	return result;
 }
 

@@ -50,6 +50,7 @@ struct parking {
 	uint32_t events_seen;	/* peer's events at our last look at the line */
 	bool hung_up;		/* the line has said so; it does not take it back */
 	bool may_spin;		/* more than one processor, and no real-time policy */
+	bool standing;		/* a wait set has announced itself, and is to be told of changes */
 	int64_t spin_ns;	/* how long polling is worth it, from the success it had */
 	struct pacer line_pace;
 };
@@ -82,6 +83,11 @@ int park_wait(struct parking *p, const struct park_for *what, uint32_t flags, in
 
 /* For those who sleep otherwise than by park_wait(): the steps of it. */
 void park_announce(struct parking *p, uint32_t stage);
+/*
+ * After a sleep, which has made announcements of its own: whoever had a standing one looks again,
+ * and announces itself anew.
+ */
+void park_stand_down(struct parking *p);
 /* Whether the last announcement may have been answered: then whoever sleeps on announces anew. */
 bool park_rung(const struct parking *p);
 void park_watch_owner(struct parking *p);

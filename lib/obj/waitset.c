@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT */
+/* Wait sets: waiting, and what concerns a whole one. waitset.h says how they work. */
+#include "obj/waitset.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "sys/net.h"
+#include "sys/sys.h"
+#include "uring/choice.h"
+
+#define AT_ONCE		256
+/* How long after a look that was not certain the next one is. */
+#define LOOK_AGAIN_NS	(4 * NS_PER_MS)
+/*
+ * When nothing has come for so long, all that rest are looked at, in case somebody has died just
+ * before he would have signalled; and again after twice that, up to so long.
+ */
+#define SWEEP_FIRST_NS	(1 * NS_PER_S)
+#define SWEEP_LAST_NS	(8 * NS_PER_S)
+/* A sweep costs about a microsecond for each; so it costs a thousandth of the time. */
+#define SWEEP_EACH_NS	(1 * NS_PER_MS)
+
+bool waitset_lock(struct weir_waitset *set)
+{
+	bool locked;
+
+	turn_take(&set->private->lock, 0, WEIR_FOREVER, &locked);
+	return locked;
+}
+
+void waitset_unlock(struct weir_waitset *set, bool locked)
+{
+	turn_give(&set->private->lock, locked);
+}
+
+/*
+ * Lists
+ */
+
+void waitset_move(struct source *s, struct source_list *list)
+{
+	struct source_list *from = s->list;
+
+	if (from) {
+		*(s->previous ? &s->previous->next : &from->first) = s->next;
+		*(s->next ? &s->next->previous : &from->last) = s->previous;
+		from->count--;
+	}
+	s->list = list;
+	if (!list)
+		return;
+	s->previous = list->last;
+	s->next = NULL;
+	*(list->last ? &list->last->next : &list->first) = s;
+	list->last = s;
+	list->count++;
+}
+
+/* The sources that have a time, the earliest first: a binary heap. */
+
+static void put_in_heap(struct weir_waitset *set, uint32_t place, struct source *s)
+{
+	set->heap[place] = s;
+	s->heap_place = place + 1;
+}
+
+static void move_up(struct weir_waitset *set, uint32_t place)
+{
+	struct source *s = set->heap[place];
+
+	while (place > 0 && set->heap[(place - 1) / 2]->due > s->due) {
+		put_in_heap(set, place, set->heap[(place - 1) / 2]);
+		place = (place - 1) / 2;
+	}
+	put_in_heap(set, place, s);
+}
+
+static void move_down(struct weir_waitset *set, uint32_t place)
+{
+	struct source *s = set->heap[place];
+	uint32_t child;
+
+	while ((child = 2 * place + 1) < set->heap_count) {
+		if (child + 1 < set->heap_count &&
+		    set->heap[child + 1]->due < set->heap[child]->due)
+			child++;
+		if (set->heap[child]->due >= s->due)
+			break;
+		put_in_heap(set, place, set->heap[child]);
+		place = child;
+	}
+	put_in_heap(set, place, s);
+}
+
+static void leave_heap(struct source *s)
+{
+	struct weir_waitset *set = s->set;
+	uint32_t place = s->heap_place - 1;
+	struct source *last = set->heap[--set->heap_count];
+
+	s->heap_place = 0;
+	if (last == s)
+		return;
+	put_in_heap(set, place, last);
+	move_up(set, place);
+	move_down(set, last->heap_place - 1);
+}
+
+void waitset_set_due(struct source *s, int64_t due)
+{
+	struct weir_waitset *set = s->set;
+
+	if (s->heap_place != 0)
+		leave_heap(s);
+	s->due = due;
+	if (due == WEIR_FOREVER)
+		return;
+	put_in_heap(set, set->heap_count++, s);
+	move_up(set, set->heap_count - 1);
+}
+
+/*
+ * Looking
+ */
+
+static void look(struct weir_waitset *set, struct source *s, int64_t now)
+{
+	int later;
+
+	if (!source_is_object(s)) {
+		waitset_move(s, NULL);
+		return;
+	}
+	later = source_look(s);
+	s->looked_in = set->waits;
+	waitset_move(s, s->ready ? &set->ready : NULL);
+	if (s->ready)
+		return;
+	if (later)
+		waitset_set_due(s, now + LOOK_AGAIN_NS);
+	else if (now < s->settled)
+		waitset_set_due(s, s->settled);
+}
+
+static void look_at_all(struct weir_waitset *set, struct source_list *list, int64_t now)
+{
+	/* Those that come to the list meanwhile are for the next time. */
+	for (uint32_t n = list->count; n > 0 && list->first; n--)
+		look(set, list->first, now);
+}
+
+/* What the engine says of a source. */
+static void take_signal(struct weir_waitset *set, const struct engine_event *event, int64_t now)
+{
+	struct source *s = waitset_find(set, event->key >> 2);
+	uint32_t hung_up = event->events & (EPOLLHUP | EPOLLERR) ? WEIR_HUP : 0;
+
+	set->signals++;
+	if (!s)
+		return;
+	if (source_is_object(s)) {
+		s->hung_up |= (event->key & 3) == WHICH_FD && hung_up;
+		if (s->list != &set->ready)
+			look(set, s, now);
+		set->in_vain += !s->ready;
+		return;
+	}
+	s->ready = hung_up | (event->events & EPOLLIN ? WEIR_IN : 0) |
+		   (event->events & EPOLLOUT ? WEIR_OUT : 0);
+	s->looked_in = set->waits;
+	if (s->ready)
+		waitset_move(s, &set->ready);
+}
+
+/* How often a timer has come due by now; it is set to the next time. */
+static void expire(struct weir_waitset *set, struct source *s, int64_t now)
+{
+	int64_t times = s->period > 0 ? (now - s->due) / s->period + 1 : 1, next;
+
+	s->count += (uint64_t)times;
+	s->ready = WEIR_IN;
+	s->looked_in = set->waits;
+	if (s->period == 0 || __builtin_mul_overflow(times, s->period, &next) ||
+	    __builtin_add_overflow(next, s->due, &next))
+		next = WEIR_FOREVER;
+	waitset_set_due(s, next);
+	waitset_move(s, &set->ready);
+}
+
+static void take_due(struct weir_waitset *set, int64_t now)
+{
+	while (set->heap_count > 0 && set->heap[0]->due <= now) {
+		struct source *s = set->heap[0];
+
+		if (s->kind == SOURCE_TIMER) {
+			expire(set, s, now);
+			continue;
+		}
+		waitset_set_due(s, WEIR_FOREVER);
+		if (!s->list)
+			look(set, s, now);
+	}
+}
+
+static void sweep_later(struct weir_waitset *set, int64_t now, int64_t after)
+{
+	int64_t least = set->objects * SWEEP_EACH_NS;
+
+	set->sweep_after = after > least ? after : least;
+	set->sweep_at = set->objects > 0 ? now + set->sweep_after : WEIR_FOREVER;
+}
+
+static void sweep(struct weir_waitset *set, int64_t now)
+{
+	int64_t twice = 2 * set->sweep_after;
+
+	if (now < set->sweep_at)
+		return;
+	for (uint32_t i = 0; i < set->room; i++) {
+		struct source *s = set->sources[i];
+
+		if (s && source_is_object(s) && !s->list)
+			look(set, s, now);
+	}
+	sweep_later(set, now, twice < SWEEP_LAST_NS ? twice : SWEEP_LAST_NS);
+}
+
+/*
+ * Reporting
+ */
+
+/* Found ready by a wait before this one: it may have changed. Whether it still is. */
+static bool still_ready(struct weir_waitset *set, struct source *s, int64_t now)
+{
+	if (s->looked_in == set->waits || s->kind == SOURCE_TIMER)
+		return true;
+	/* What is by level comes again. */
+	look(set, s, now);
+	return false;
+}
+
+static size_t report(struct weir_waitset *set, struct weir_event *events, size_t count, int64_t now)
+{
+	size_t n = 0;
+
+	/* Each at most once, though looking moves those that are ready to the end. */
+	for (uint32_t left = 2 * set->ready.count; left > 0 && n < count && set->ready.first;
+	     left--) {
+		struct source *s = set->ready.first;
+
+		if (!still_ready(set, s, now))
+			continue;
+		events[n++] = (struct weir_event){
+			.source = s->id,
+			.cookie = s->cookie,
+			.events = s->ready,
+			.count = s->count,
+		};
+		s->count = 0;
+		waitset_move(s, source_is_object(s) ? &set->reported : NULL);
+	}
+	set->reports += n;
+	return n;
+}
+
+/*
+ * Waiting
+ */
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Until when there is nothing to be done unless something comes. */
+static int64_t next_time(const struct weir_waitset *set)
+{
+	return earlier(set->sweep_at, set->heap_count > 0 ? set->heap[0]->due : WEIR_FOREVER);
+}
+
+/* In the engine, without the lock. How many signals, or -EINTR. */
+static int ask_engine(struct weir_waitset *set, int64_t deadline, bool *locked)
+{
+	struct engine_event events[AT_ONCE];
+	int n;
+
+	set->sleeping = deadline > 0;
+	waitset_unlock(set, *locked);
+	n = engine_wait(set->engine, events, AT_ONCE, deadline);
+	*locked = waitset_lock(set);
+	set->sleeping = false;
+	if (n > 0) {
+		int64_t now = clock_now();
+
+		for (int i = 0; i < n; i++)
+			take_signal(set, &events[i], now);
+		sweep_later(set, now, SWEEP_FIRST_NS);
+	}
+	return n;
+}
+
+/* One round: how many are reported; 0: once more; or an error. */
+static int go_round(struct weir_waitset *set, struct weir_event *events, size_t count,
+		    uint32_t flags, int64_t deadline, bool *locked)
+{
+	int64_t now = clock_now(), until;
+	size_t n;
+	int result;
+
+	look_at_all(set, &set->to_look_at, now);
+	take_due(set, now);
+	sweep(set, now);
+	until = set->ready.count > 0 ? 0 : earlier(deadline, next_time(set));
+	result = ask_engine(set, until, locked);
+	if (turn_closing(&set->private->waiting))
+		return -ESHUTDOWN;
+	n = report(set, events, count, now);
+	if (n > 0)
+		return (int)n;
+	if (result == -EINTR && (flags & WEIR_INTR))
+		return -EINTR;
+	if (deadline <= 0)
+		return set->to_look_at.count > 0 || next_time(set) <= now ? 0 : -EAGAIN;
+	return clock_now() >= deadline ? -ETIMEDOUT : 0;
+}
+
+/* Whoever polls the exported descriptor is told when to come again. */
+static void set_outer(struct weir_waitset *set, int result)
+{
+	if (set->outer < 0)
+		return;
+	net_timer_set(set->outer_timer, next_time(set));
+	/* What was reported may still be ready: the next wait will know. */
+	if (result > 0)
+		sys_event_set(set->outer_bell);
+	else
+		sys_event_clear(set->outer_bell);
+}
+
+static int wait_locked(struct weir_waitset *set, struct weir_event *events, size_t count,
+		       uint32_t flags, int64_t deadline)
+{
+	bool locked = waitset_lock(set);
+	int result;
+
+	set->waits++;
+	while (set->reported.first)
+		waitset_move(set->reported.first, &set->to_look_at);
+	do {
+		result = go_round(set, events, count, flags, deadline, &locked);
+	} while (result == 0);
+	set_outer(set, result);
+	waitset_unlock(set, locked);
+	return result;
+}
+
+int weir_waitset_wait(struct weir_waitset *set, struct weir_event *events, size_t count,
+		      uint32_t flags, int64_t deadline)
+{
+	bool locked;
+	int result;
+
+	if (!set || !events || count == 0 || count > INT32_MAX || (flags & ~WEIR_INTR))
+		return -EINVAL;
+	if (!set->private->ours)
+		return -EBUSY;
+	result = turn_take(&set->private->waiting, flags, deadline, &locked);
+	if (result < 0)
+		return result;
+	result = wait_locked(set, events, count, flags, deadline);
+	turn_give(&set->private->waiting, locked);
+	return result;
+}
+
+void waitset_disturb(struct weir_waitset *set)
+{
+	if (set->sleeping)
+		engine_kick(set->engine);
+	if (set->outer >= 0)
+		sys_event_set(set->outer_bell);
+}
+
+/*
+ * The exported descriptor
+ */
+
+static int new_fd(int fd, int *ret_fd)
+{
+	if (fd < 0)
+		return fd;
+	*ret_fd = sys_move_high(fd);
+	return 0;
+}
+
+static void close_outer(struct weir_waitset *set)
+{
+	sys_close(set->outer);
+	sys_close(set->outer_timer);
+	sys_close(set->outer_bell);
+	set->outer = set->outer_timer = set->outer_bell = -1;
+}
+
+static int open_outer(struct weir_waitset *set)
+{
+	int fds[2];
+	int result = new_fd(sys_epoll(), &set->outer);
+
+	if (result == 0)
+		result = new_fd(net_timer(), &set->outer_timer);
+	if (result == 0)
+		result = new_fd(sys_eventfd(), &set->outer_bell);
+	if (result == 0)
+		result = engine_share(set->engine, fds);
+	if (result == 0)
+		result = sys_epoll_add(set->outer, set->outer_timer, EPOLLIN);
+	if (result == 0)
+		result = sys_epoll_add(set->outer, set->outer_bell, EPOLLIN);
+	for (int i = 0; i < 2; i++)
+		if (result == 0 && fds[i] >= 0)
+			result = sys_epoll_add(set->outer, fds[i], EPOLLIN);
+	if (result < 0)
+		close_outer(set);
+	else
+		/* The first wait will see what there is. */
+		sys_event_set(set->outer_bell);
+	return result;
+}
+
+int weir_waitset_fd(struct weir_waitset *set)
+{
+	bool turn, locked;
+	int result;
+
+	if (!set)
+		return -EINVAL;
+	if (!set->private->ours || turn_take(&set->private->waiting, 0, 0, &turn) < 0)
+		return -EBUSY;
+	locked = waitset_lock(set);
+	result = set->outer < 0 ? open_outer(set) : 0;
+	if (result == 0)
+		result = set->outer;
+	waitset_unlock(set, locked);
+	turn_give(&set->private->waiting, turn);
+	return result;
+}
+
+/*
+ * Making, counting, closing
+ */
+
+static int open_set(struct weir_waitset *set, uint32_t engine)
+{
+	void *private;
+	int result = sys_map_wiped(sizeof(*set->private), &private);
+
+	if (result < 0)
+		return result;
+	set->private = private;
+	set->private->ours = true;
+	return engine_open(engine, &set->engine);
+}
+
+static void free_set(struct weir_waitset *set)
+{
+	close_outer(set);
+	if (set->private)
+		sys_unmap(set->private, sizeof(*set->private));
+	free(set->sources);
+	free(set->heap);
+	free(set);
+}
+
+int weir_waitset(struct weir_waitset **ret_set, const struct weir_waitset_options *options)
+{
+	uint32_t engine = options ? options->engine : WEIR_ENGINE_AUTO;
+	struct weir_waitset *set;
+	int result;
+
+	if (!ret_set || (options && (options->size != sizeof(*options) || options->flags != 0)) ||
+	    !choice_valid(engine))
+		return -EINVAL;
+	set = calloc(1, sizeof(*set));
+	if (!set)
+		return -ENOMEM;
+	set->outer = set->outer_timer = set->outer_bell = -1;
+	set->sweep_at = WEIR_FOREVER;
+	result = open_set(set, engine);
+	if (result < 0) {
+		free_set(set);
+		return result;
+	}
+	*ret_set = set;
+	return 0;
+}
+
+int weir_waitset_stat(struct weir_waitset *set, struct weir_waitset_stat *ret_stat)
+{
+	bool locked;
+
+	if (!set || !ret_stat || ret_stat->size != sizeof(*ret_stat))
+		return -EINVAL;
+	if (!set->private->ours)
+		return -EBUSY;
+	locked = waitset_lock(set);
+	*ret_stat = (struct weir_waitset_stat){
+		.size = sizeof(*ret_stat),
+		.engine = engine_kind(set->engine),
+		.sources = set->count,
+		.waits = set->waits,
+		.events = set->reports,
+		.calls = engine_calls(set->engine),
+		.sleeps = engine_sleeps(set->engine),
+		.signals = set->signals,
+		.in_vain = set->in_vain,
+	};
+	waitset_unlock(set, locked);
+	return 0;
+}
+
+static void nudge(void *arg)
+{
+	struct weir_waitset *set = arg;
+
+	engine_kick(set->engine);
+}
+
+void weir_waitset_close(struct weir_waitset *set)
+{
+	if (!set)
+		return;
+	if (set->private->ours)
+		turn_close(&set->private->waiting, nudge, set);
+	waitset_empty(set);
+	if (set->private->ours)
+		engine_close(set->engine);
+	else
+		engine_abandon(set->engine);
+	free_set(set);
+}

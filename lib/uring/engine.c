@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+#include "uring/engine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+
+#include "sys/net.h"
+#include "sys/sys.h"
+#include "uring/choice.h"
+#include "uring/polls.h"
+#include "weir/engine.h"
+
+#define KEY_KICK	UINT64_MAX
+#define KEY_EPOLL	(UINT64_MAX - 1)
+#define EPOLL_AT_ONCE	64
+
+struct engine {
+	int epoll;
+	int kick;		/* eventfd */
+	bool epoll_ready;	/* with a ring: there may be something in the epoll */
+	bool given_up;		/* the ring is not used any more */
+	uint64_t calls;		/* for the epoll */
+	uint64_t sleeps;
+	struct polls *polls;	/* in the ring; NULL: there is none */
+};
+
+static bool has_ring(const struct engine *e)
+{
+	return e->polls && !e->given_up;
+}
+
+static int new_fd(int fd, int *ret_fd)
+{
+	if (fd < 0)
+		return fd;
+	*ret_fd = sys_move_high(fd);
+	return 0;
+}
+
+static int open_ring(struct engine *e)
+{
+	int result;
+
+	/* Without a ring there is the epoll alone. */
+	if (polls_open(e->epoll, &e->polls) < 0)
+		return 0;
+	result = polls_watch(e->polls, e->epoll, KEY_EPOLL);
+	return result < 0 ? result : 0;
+}
+
+int engine_open(uint32_t wanted, struct engine **ret_engine)
+{
+	struct engine *e = calloc(1, sizeof(*e));
+	int result;
+
+	if (!e)
+		return -ENOMEM;
+	e->epoll = e->kick = -1;
+	result = new_fd(sys_epoll(), &e->epoll);
+	if (result == 0)
+		result = new_fd(sys_eventfd(), &e->kick);
+	if (result == 0 && choice_wanted(wanted) != WEIR_ENGINE_EPOLL)
+		result = open_ring(e);
+	if (result == 0)
+		result = engine_watch_bell(e, e->kick, KEY_KICK);
+	if (result < 0) {
+		engine_close(e);
+		return result;
+	}
+	*ret_engine = e;
+	return 0;
+}
+
+static void free_engine(struct engine *e)
+{
+	sys_close(e->epoll);
+	sys_close(e->kick);
+	free(e);
+}
+
+void engine_close(struct engine *e)
+{
+	if (e->polls)
+		polls_close(e->polls);
+	free_engine(e);
+}
+
+void engine_abandon(struct engine *e)
+{
+	if (e->polls)
+		polls_abandon(e->polls);
+	free_engine(e);
+}
+
+uint32_t engine_kind(const struct engine *e)
+{
+	return has_ring(e) ? WEIR_ENGINE_URING : WEIR_ENGINE_EPOLL;
+}
+
+uint64_t engine_calls(const struct engine *e)
+{
+	return e->calls + (e->polls ? polls_calls(e->polls) : 0);
+}
+
+uint64_t engine_sleeps(const struct engine *e)
+{
+	return e->sleeps + (e->polls ? polls_sleeps(e->polls) : 0);
+}
+
+/*
+ * What is watched
+ */
+
+int engine_watch_bell(struct engine *e, int fd, uint64_t key)
+{
+	int result;
+
+	if (e->polls)
+		return polls_watch(e->polls, fd, key);
+	result = net_watch(e->epoll, fd, ENGINE_BELL_EVENTS, key);
+	return result < 0 ? result : fd;
+}
+
+void engine_unwatch_bell(struct engine *e, int place)
+{
+	if (e->polls)
+		polls_unwatch(e->polls, place);
+	else
+		net_unwatch(e->epoll, place);
+}
+
+int engine_watch(struct engine *e, int fd, uint32_t events, uint64_t key)
+{
+	return net_watch(e->epoll, fd, events, key);
+}
+
+int engine_watch_change(struct engine *e, int fd, uint32_t events, uint64_t key)
+{
+	return net_watch_change(e->epoll, fd, events, key);
+}
+
+void engine_unwatch(struct engine *e, int fd)
+{
+	net_unwatch(e->epoll, fd);
+}
+
+void engine_kick(struct engine *e)
+{
+	sys_event_set(e->kick);
+}
+
+/*
+ * Waiting
+ */
+
+/* Without those that are ours; how many are left. */
+static int sift(struct engine *e, struct engine_event *events, int count)
+{
+	int n = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (events[i].key == KEY_EPOLL)
+			e->epoll_ready = true;
+		else if (events[i].key != KEY_KICK)
+			events[n++] = events[i];
+	}
+	return n;
+}
+
+static int wait_in_epoll(struct engine *e, struct engine_event *ret, size_t count,
+			 int64_t deadline)
+{
+	struct epoll_event events[EPOLL_AT_ONCE];
+	int max = count < EPOLL_AT_ONCE ? (int)count : EPOLL_AT_ONCE, n;
+
+	e->calls++;
+	e->sleeps += deadline > 0;
+	n = sys_epoll_wait(e->epoll, events, max, deadline);
+	e->epoll_ready = n > 0;
+	for (int i = 0; i < n; i++)
+		ret[i] = (struct engine_event){ events[i].data.u64, events[i].events };
+	return n < 0 ? n : sift(e, ret, n);
+}
+
+static int wait_in_ring(struct engine *e, struct engine_event *ret, size_t count, int64_t deadline)
+{
+	int n = 0, result;
+
+	/* By level: as long as there was something, there may be. */
+	if (e->epoll_ready)
+		n = wait_in_epoll(e, ret, count, 0);
+	n = n < 0 ? 0 : n;
+	if ((size_t)n == count)
+		return n;
+	result = polls_wait(e->polls, ret + n, count - (size_t)n, n > 0 ? 0 : deadline);
+	if (result < 0 && result != -EINTR) {
+		polls_give_up(e->polls);
+		e->given_up = true;
+		return n;
+	}
+	if (result > 0)
+		n += sift(e, ret + n, result);
+	if (n == 0 && e->epoll_ready)
+		n = wait_in_epoll(e, ret, count, 0);
+	return n == 0 && result == -EINTR ? result : n;
+}
+
+int engine_wait(struct engine *e, struct engine_event *ret_events, size_t count, int64_t deadline)
+{
+	if (has_ring(e))
+		return wait_in_ring(e, ret_events, count, deadline);
+	return wait_in_epoll(e, ret_events, count, deadline);
+}
+
+int engine_share(struct engine *e, int ret_fds[2])
+{
+	int fd;
+
+	ret_fds[0] = e->epoll;
+	ret_fds[1] = -1;
+	if (!has_ring(e))
+		return 0;
+	fd = polls_share(e->polls);
+	if (fd >= 0)
+		ret_fds[1] = fd;
+	return fd < 0 ? fd : 0;
+}
