@@ -215,6 +215,7 @@ int source_look(struct source *s)
 
 	if (s->kind == SOURCE_PIPE)
 		return pipe_source_arm(s->object.end, s->events, s->hung_up, &s->ready);
+	s->ready = 0;
 	result = queue_source_arm(s->object.queue, s->events, &s->ready);
 	/* A call would say so at once. */
 	if (result < 0 && result != -ESHUTDOWN)
