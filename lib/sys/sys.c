@@ -29,6 +29,9 @@
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
 #endif
+#ifndef SYS_io_uring_enter
+#define SYS_io_uring_enter 426
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -369,11 +372,24 @@ int sys_poll(struct pollfd *fds, size_t count, int64_t deadline)
 		   deadline == WEIR_FOREVER ? 0 : (long)&wait, 0, 0, 0);
 }
 
+int sys_uring_enter(int fd, uint32_t submit, uint32_t wait, uint32_t flags, const void *arg,
+		    size_t size)
+{
+	return raw(SYS_CALL_URING_ENTER, SYS_io_uring_enter, fd, submit, wait, flags, (long)arg,
+		   (long)size);
+}
+
 void sys_event_set(int fd)
 {
 	uint64_t one = 1;
 
-	raw(SYS_CALL_EVENT_WRITE, SYS_write, fd, (long)&one, sizeof(one), 0, 0, 0);
+	/*
+	 * Nobody adds up to 2^64 but on purpose. Being full it is signalled to those who look, but
+	 * who waits for it to be signalled, by edge, hears of nothing until somebody has written.
+	 */
+	if (raw(SYS_CALL_EVENT_WRITE, SYS_write, fd, (long)&one, sizeof(one), 0, 0, 0) == -EAGAIN &&
+	    sys_event_clear(fd))
+		raw(SYS_CALL_EVENT_WRITE, SYS_write, fd, (long)&one, sizeof(one), 0, 0, 0);
 }
 
 int sys_event_edge(int fd)

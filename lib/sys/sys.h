@@ -130,11 +130,14 @@ int sys_futex_wait(const uint32_t *word, uint32_t expected, int64_t deadline);
 int sys_futex_wake(const uint32_t *word, int count);
 /* poll(2) that ends at @deadline, WEIR_FOREVER for never. */
 int sys_poll(struct pollfd *fds, size_t count, int64_t deadline);
+/* io_uring_enter(2), with @arg of @size bytes. */
+int sys_uring_enter(int fd, uint32_t submit, uint32_t wait, uint32_t flags, const void *arg,
+		    size_t size);
 /* An eventfd of which each read takes one of what was written, with one in it. */
 int sys_tokens(void);
 /* Add one: 0, or an error; not as sys_event_set(). */
 int sys_token_add(int fd);
-/* Signal an eventfd; one that is already signalled to the brim is signalled enough. */
+/* Signal an eventfd: who polls it by level or by edge is woken, also if it was full to the brim. */
 void sys_event_set(int fd);
 /* An edge for all who watch an eventfd, for reading and writing, and no change: 0, or an error. */
 int sys_event_edge(int fd);

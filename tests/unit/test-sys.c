@@ -114,6 +114,9 @@ static void make_all_calls(int result[SYS_CALL_COUNT])
 	result[SYS_CALL_FUTEX_WAIT] = sys_futex_wait(&word, 1, 1);
 	result[SYS_CALL_FUTEX_WAKE] = sys_futex_wake(&word, 1);
 	result[SYS_CALL_POLL] = sys_poll(&none, 1, 0);
+	result[SYS_CALL_URING_SETUP] = sys_ask(SYS_CALL_URING_SETUP);
+	result[SYS_CALL_URING_ENTER] = sys_uring_enter(-1, 0, 0, 0, NULL, 0);
+	result[SYS_CALL_URING_REGISTER] = sys_ask(SYS_CALL_URING_REGISTER);
 	sys_event_set(-1);
 	result[SYS_CALL_EVENT_WRITE] = 0;
 	result[SYS_CALL_EVENT_READ] = sys_event_clear(-1);
@@ -387,6 +390,25 @@ START_TEST(event_at_the_brim_neither_blocks_nor_is_lost)
 }
 END_TEST
 
+START_TEST(event_at_the_brim_wakes_who_waits_for_its_edge)
+{
+	struct epoll_event event;
+	uint64_t brim = UINT64_MAX - 1;
+	int fd = sys_eventfd(), epoll = sys_epoll();
+
+	ck_assert_int_eq(sys_epoll_add(epoll, fd, EPOLLIN | EPOLLET), 0);
+	ck_assert_int_eq(write(fd, &brim, sizeof(brim)), sizeof(brim));
+	ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 0);
+		sys_event_set(fd);
+		ck_assert_int_eq(epoll_wait(epoll, &event, 1, 0), 1);
+	}
+	sys_close(epoll);
+	sys_close(fd);
+}
+END_TEST
+
 START_TEST(epoll_shows_what_was_added)
 {
 	int epoll = sys_epoll(), fd = sys_eventfd();
@@ -609,6 +631,7 @@ static void add_memory_and_descriptors(Suite *suite)
 	tcase_add_test(descriptors, descriptor_stays_where_there_is_no_room);
 	tcase_add_test(descriptors, event_is_set_until_cleared);
 	tcase_add_test(descriptors, event_at_the_brim_neither_blocks_nor_is_lost);
+	tcase_add_test(descriptors, event_at_the_brim_wakes_who_waits_for_its_edge);
 	tcase_add_test(descriptors, epoll_shows_what_was_added);
 	tcase_add_test(descriptors, file_is_read_up_to_the_size);
 }
