@@ -30,6 +30,12 @@ int ring_features(uint32_t *ret_features)
 	return -ENOSYS;
 }
 
+uint32_t ring_operations(struct ring *r)
+{
+	(void)r;
+	return 0;
+}
+
 bool ring_has_work(const struct ring *r)
 {
 	(void)r;

@@ -11,6 +11,12 @@
 #include "weir/base.h"
 #include "weir/engine.h"
 
+/*
+ * From liburing we have the queues and the preparing of requests. Entering the kernel is our own:
+ * liburing waits again, and longer, when a wait was interrupted or ran out in the call that also
+ * submitted something, and writes errno on some processors.
+ */
+
 /* No completion is lost; a wait has a time-out (5.11); a completion can be left out (5.17). */
 #define FEATURES_NEEDED	(IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_CQE_SKIP)
 #define FLAGS_ONE_THREAD \
@@ -24,22 +30,25 @@ static int try_open(struct ring *r, uint32_t submissions, uint32_t completions, 
 	};
 	int result = sys_ask(SYS_CALL_URING_SETUP);
 
+	if (result == 0)
+		result = io_uring_queue_init_params(submissions, &r->raw, &p);
 	if (result < 0)
 		return result;
-	result = io_uring_queue_init_params(submissions, &r->raw, &p);
+	if ((p.features & FEATURES_NEEDED) != FEATURES_NEEDED)
+		result = -EOPNOTSUPP;
+	if (result == 0)
+		result = sys_ask(SYS_CALL_MADVISE);
+	if (result == 0)
+		result = io_uring_ring_dontfork(&r->raw);
 	if (result < 0)
-		return result;
-	if ((p.features & FEATURES_NEEDED) != FEATURES_NEEDED) {
 		io_uring_queue_exit(&r->raw);
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	return result;
 }
 
 int ring_open(struct ring *r, uint32_t submissions, uint32_t completions, uint32_t flags)
 {
 	bool one = flags & RING_ONE_THREAD;
-	int result = -EINVAL;
+	int saved = errno, result = -EINVAL;
 
 	*r = RING_CLOSED;
 	if (one)
@@ -49,13 +58,10 @@ int ring_open(struct ring *r, uint32_t submissions, uint32_t completions, uint32
 		one = false;
 		result = try_open(r, submissions, completions, 0);
 	}
-	if (result == 0)
-		result = io_uring_ring_dontfork(&r->raw);
+	errno = saved;
 	if (result < 0) {
-		if (r->raw.ring_fd > 0)
-			io_uring_queue_exit(&r->raw);
 		*r = RING_CLOSED;
-		return result;
+		return result == -EINVAL ? -EOPNOTSUPP : result;
 	}
 	r->fd = sys_move_high(r->raw.ring_fd);
 	r->raw.ring_fd = r->raw.enter_ring_fd = r->fd;
@@ -65,9 +71,12 @@ int ring_open(struct ring *r, uint32_t submissions, uint32_t completions, uint32
 
 void ring_close(struct ring *r)
 {
+	int saved = errno;
+
 	if (r->fd >= 0)
 		io_uring_queue_exit(&r->raw);
 	r->fd = -1;
+	errno = saved;
 }
 
 void ring_abandon(struct ring *r)
@@ -82,34 +91,68 @@ bool ring_has_work(const struct ring *r)
 	return load_relaxed(r->raw.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
+/* What was prepared is the kernel's to take; how many it has not taken yet. */
+static uint32_t publish(struct ring *r)
+{
+	struct io_uring_sq *sq = &r->raw.sq;
+
+	sq->sqe_head = sq->sqe_tail;
+	/* relaxed: the kernel reads the one, and writes the other, when this thread enters it */
+	store_relaxed(sq->ktail, sq->sqe_tail);
+	return sq->sqe_tail - load_relaxed(sq->khead);
+}
+
+static int enter(struct ring *r, uint32_t submit, uint32_t wait, const int64_t *left)
+{
+	struct __kernel_timespec timeout = { 0, 0 };
+	struct io_uring_getevents_arg arg = { 0 };
+	uint32_t flags = IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG;
+
+	/* Who waits for others does not wait for a disk. */
+	if (r->raw.features & IORING_FEAT_NO_IOWAIT)
+		flags |= IORING_ENTER_NO_IOWAIT;
+	if (left) {
+		timeout.tv_sec = *left / NS_PER_S;
+		timeout.tv_nsec = *left % NS_PER_S;
+		arg.ts = (uintptr_t)&timeout;
+	}
+	r->calls++;
+	return sys_uring_enter(r->fd, submit, wait, flags, &arg, sizeof(arg));
+}
+
 int ring_enter(struct ring *r, uint32_t wait, int64_t deadline)
 {
-	int64_t left = deadline == WEIR_FOREVER ? 0 : deadline - clock_now();
-	struct __kernel_timespec timeout;
-	struct io_uring_cqe *cqe;
-	int result = sys_ask(SYS_CALL_URING_ENTER);
+	int64_t left = deadline <= 0 ? 0 : deadline - clock_now();
+	uint32_t submit = publish(r);
+	int result;
 
-	if (result < 0)
+	if (left > 0)
+		result = enter(r, submit, wait, deadline == WEIR_FOREVER ? NULL : &left);
+	else
+		result = enter(r, submit, 0, NULL);
+	if (result == -ETIME)
+		return -ETIMEDOUT;
+	if (result < 0 || (uint32_t)result < submit || io_uring_cq_ready(&r->raw) >= wait)
 		return result;
-	r->calls++;
-	if (wait == 0 || left < 0)
-		return io_uring_submit_and_get_events(&r->raw);
-	timeout.tv_sec = left / NS_PER_S;
-	timeout.tv_nsec = left % NS_PER_S;
-	result = io_uring_submit_and_wait_timeout(&r->raw, &cqe, wait,
-						  deadline == WEIR_FOREVER ? NULL : &timeout, NULL);
-	return result == -ETIME ? -ETIMEDOUT : result;
+	/* Of what it has submitted the kernel says how much, and not how the wait has ended. */
+	if (left > 0 && (deadline == WEIR_FOREVER || clock_now() < deadline))
+		return -EINTR;
+	return -ETIMEDOUT;
 }
 
 /*
  * Features
  */
 
-static uint32_t probe_operations(struct ring *r)
+uint32_t ring_operations(struct ring *r)
 {
-	struct io_uring_probe *p = io_uring_get_probe_ring(&r->raw);
+	int saved = errno;
+	struct io_uring_probe *p = NULL;
 	uint32_t features = 0;
 
+	if (sys_ask(SYS_CALL_URING_REGISTER) == 0)
+		p = io_uring_get_probe_ring(&r->raw);
+	errno = saved;
 	if (!p)
 		return 0;
 	if (io_uring_opcode_supported(p, RING_OP_FUTEX_WAKE))
@@ -128,7 +171,7 @@ int ring_features(uint32_t *ret_features)
 	*ret_features = 0;
 	if (result < 0)
 		return result;
-	*ret_features = WEIR_URING_POLL_MULTISHOT | probe_operations(&r);
+	*ret_features = WEIR_URING_POLL_MULTISHOT | ring_operations(&r);
 	if (r.thread != 0)
 		*ret_features |= WEIR_URING_DEFER_TASKRUN;
 	ring_close(&r);
