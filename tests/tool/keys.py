@@ -28,7 +28,7 @@ def main():
     with open(os.path.join(sys.argv[2], "doc/man/ipc-bench.1"), encoding="utf-8") as file:
         words = set(re.findall(r"\w+", re.sub(r"\\-|\\&", "", file.read())))
     done = measure("--mechanism", "pipe,sysv-mq,weir-queue", "--wait", "own,adaptive", "--workload",
-                   "rtt,stream,attach,mpmc,recover", *SHORT)
+                   "rtt,stream,attach,mpmc,recover,fanout,waitmany,pump", "--objects", "4", *SHORT)
     done["environment"] = {}
     tap.result("run", sorted(keys(done, set()) - words))
     tap.result("list", sorted(keys(json.loads(run("list", "--json").stdout), set()) - words))

@@ -6,7 +6,8 @@ RESULT = {
     "mechanism", "workload", "wait", "engine", "size_bytes", "producers", "consumers", "cpus",
     "batch", "capacity_bytes", "capacity_msgs", "touch", "rate", "placement", "repeats",
     "messages", "duration_s", "block", "floor_rtt_ns", "msgs_per_s", "bytes_per_s", "latency_ns",
-    "issue_ns", "transit_ns", "syscalls_per_msg", "syscalls_source", "ctx_switches_per_msg",
+    "issue_ns", "transit_ns", "engine_asked", "objects", "active", "streaming", "to",
+    "syscalls_per_flush", "syscalls_per_wakeup", "msgs_per_wakeup", "syscalls_per_msg", "syscalls_source", "ctx_switches_per_msg",
     "attach", "recover", "cpu_ns_per_msg", "page_faults_per_msg", "memory_bytes", "integrity",
     "valid", "warnings",
 }
@@ -30,7 +31,7 @@ def shape(result):
     yield from lacks(result, RESULT, where)
     yield from lacks(result["msgs_per_s"], RATE, where)
     yield from lacks(result["bytes_per_s"], RATE, where)
-    for key in ("latency_ns", "transit_ns"):
+    for key in ("latency_ns", "transit_ns", "issue_ns"):
         if result[key]:
             yield from lacks(result[key], TIMES, where)
     for values in (result["block"], result["floor_rtt_ns"], result["msgs_per_s"]["values"]):
@@ -47,7 +48,7 @@ def sense(result):
         yield f"{where}: {result['integrity']}"
     if result["messages"] < 1 or result["msgs_per_s"]["median"] <= 0:
         yield f"{where}: nothing was sent"
-    if result["workload"] in ("stream", "mpmc") and result["latency_ns"] is not None:
+    if result["workload"] in ("stream", "mpmc", "pump") and result["latency_ns"] is not None:
         yield f"{where}: a stream has no latency"
     if result["workload"] in ("rtt", "oneway") and not result["latency_ns"]["samples"]:
         yield f"{where}: no latencies"

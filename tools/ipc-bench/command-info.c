@@ -5,6 +5,7 @@
 
 #include "bench/env.h"
 #include "commands.h"
+#include "crowd.h"
 #include "report.h"
 
 static const struct capability {
@@ -46,6 +47,22 @@ static json_t *waits_json(const struct mech *mech)
 	return array;
 }
 
+static bool waits_for_many(const struct mech *mech)
+{
+	return mech->crowd && mech->crowd->way[ENGINE_EPOLL]->in_open;
+}
+
+/* Of fanout and waitmany. */
+static json_t *engines_json(const struct mech *mech)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < ENGINES; i++)
+		if (crowd_way(mech, (enum engine)i))
+			json_array_append_new(array, json_string(engine_names[i]));
+	return array;
+}
+
 static json_t *mech_json(const struct mech *mech)
 {
 	char why[MECH_WHY] = "";
@@ -60,6 +77,10 @@ static json_t *mech_json(const struct mech *mech)
 		json_object_set_new(json, capabilities[i].key,
 				    json_boolean(mech->capabilities & capabilities[i].bit));
 	json_object_set_new(json, "waits", waits_json(mech));
+	json_object_set_new(json, "fanout", json_boolean(mech->crowd != NULL));
+	json_object_set_new(json, "waitmany", json_boolean(waits_for_many(mech)));
+	json_object_set_new(json, "pump", json_boolean(mech->pump != NULL));
+	json_object_set_new(json, "engines", engines_json(mech));
 	return json;
 }
 
@@ -92,6 +113,14 @@ static void list_one(const struct mech *mech)
 	for (size_t i = 0; i < CAPABILITIES; i++)
 		if (mech->capabilities & capabilities[i].bit)
 			printf(", %s", capabilities[i].mark);
+	if (mech->crowd)
+		printf(", fanout");
+	if (waits_for_many(mech))
+		printf(", waitmany");
+	if (crowd_way(mech, ENGINE_URING))
+		printf(" (io_uring too)");
+	if (mech->pump)
+		printf(", pump");
 	putchar('\n');
 }
 

@@ -21,7 +21,18 @@ void task_counters(const struct task *task, unsigned int *ret_first, unsigned in
 	bool back = task->workload == WORKLOAD_RTT || !task_moves(task);
 
 	*ret_first = back ? 0 : task->producers;
+	if (task->workload == WORKLOAD_PUMP)	/* what is behind the pump, if there is anybody */
+		*ret_first = task_workers(task) - 1;
 	*ret_last = back ? task->producers : task_workers(task);
+}
+
+uint64_t control_syscalls(const struct control *control)
+{
+	uint64_t aside = 0;
+
+	for (unsigned int i = 0; i < task_workers(&control->task); i++)
+		aside += control->worker[i].pass[PASS_COUNTED].aside;
+	return control->syscalls > aside ? control->syscalls - aside : 0;
 }
 
 uint64_t control_done(const struct control *control, enum pass pass)

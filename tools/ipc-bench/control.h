@@ -18,7 +18,9 @@
 #include "bench/hist.h"
 #include "bench/noise.h"
 #include "bench/pattern.h"
+#include "fanout.h"
 #include "mech.h"
+#include "pump.h"
 #include "recover.h"
 
 #define SOURCE_BYTES	16
@@ -30,6 +32,9 @@ enum workload {
 	WORKLOAD_ATTACH,
 	WORKLOAD_MPMC,
 	WORKLOAD_RECOVER,
+	WORKLOAD_FANOUT,
+	WORKLOAD_WAITMANY,
+	WORKLOAD_PUMP,
 	WORKLOADS,
 };
 
@@ -69,6 +74,7 @@ struct task {
 	uint32_t producers;
 	uint32_t consumers;
 	int32_t cpu[WORKERS_MAX];	/* -1: not pinned */
+	bool streams;			/* waitmany: all objects are busy */
 	bool probe;			/* first try out how many messages fit */
 	bool count;			/* add the counting pass */
 };
@@ -86,6 +92,9 @@ struct pass_result {
 	int64_t end;
 	uint64_t done;
 	uint64_t late;
+	int64_t busy_ns;		/* fanout: the part of it that counts */
+	uint64_t aside;			/* system calls that are not part of what is measured */
+	uint64_t wakeups;		/* waitmany: waits that ended */
 	struct cost cost;
 };
 
@@ -104,6 +113,14 @@ struct ending {
 	uint32_t swallowed;	/* end markers that they got beyond that */
 };
 
+#define WAITMANY_OBJECTS 4096	/* at most */
+
+/* Of waitmany, between its two workers. */
+struct waitmany {
+	_Alignas(128) uint64_t received;	/* messages, over all passes */
+	_Alignas(128) uint64_t total;		/* of the pass, set before its end marker is sent */
+};
+
 struct control {
 	struct task task;
 
@@ -117,7 +134,9 @@ struct control {
 	bool capacity_known;		/* of capacity_msgs */
 	uint64_t memory_bytes;
 	struct pattern_result integrity;
-	uint64_t syscalls;		/* of the counting pass, valid with a source */
+	uint32_t engine;		/* enum engine, as it ran */
+	uint64_t syscalls;		/* of the counting pass, valid with a source; */
+	uint64_t syscalls_of[2];	/* of worker 0, and of the first consumer */
 	char syscalls_source[SOURCE_BYTES];
 	char syscalls_reason[MECH_WHY];
 	struct noise noise;
@@ -131,6 +150,9 @@ struct control {
 	struct worker_result worker[WORKERS_MAX];
 	struct attach attach;
 	struct recover recover;
+	struct fanout fanout;
+	struct waitmany waitmany;
+	struct pump pump;
 	struct hist hist;
 };
 
@@ -145,10 +167,24 @@ static inline unsigned int task_side(const struct task *task, unsigned int worke
 	return worker >= task->producers;
 }
 
+/* The object that a consumer has: of fanout one each. */
+static inline unsigned int task_object(const struct task *task, unsigned int worker)
+{
+	return task->workload == WORKLOAD_FANOUT ? worker - task->producers : 0;
+}
+
 /* Whether messages go in one direction as fast as they can. */
 static inline bool task_streams(const struct task *task)
 {
-	return task->workload == WORKLOAD_STREAM || task->workload == WORKLOAD_MPMC;
+	return task->workload == WORKLOAD_STREAM || task->workload == WORKLOAD_MPMC ||
+	       task->workload == WORKLOAD_PUMP || task->streams;
+}
+
+/* Whether there is a choice of the engine. */
+static inline bool task_has_engine(const struct task *task)
+{
+	return task->workload == WORKLOAD_FANOUT || task->workload == WORKLOAD_WAITMANY ||
+	       task->workload == WORKLOAD_PUMP;
 }
 
 /* Whether it is about messages; not about what becomes of objects and processes. */
@@ -169,6 +205,9 @@ uint64_t control_done(const struct control *control, enum pass pass);
 
 /* How long a pass took, from its start to the receipt of the last message. */
 int64_t control_ns(const struct control *control, enum pass pass);
+
+/* System calls of the counting pass: of what is measured. */
+uint64_t control_syscalls(const struct control *control);
 
 /* Create it, with its descriptor; NULL on failure. */
 struct control *control_create(int *ret_fd);

@@ -407,8 +407,25 @@ LOOP loop_one_recv(struct worker *w, uint64_t *ret_header, uint64_t *ret_sum)
 	return msg_recv(w, &shape, ret_header, ret_sum);
 }
 
+#ifdef LOOPS_IN_PLACE
+#define LOOP_CALLS .put = NULL, .get = NULL
+#else
+static int loop_put(struct port *port, const void *message)
+{
+	return port_send(port, message);
+}
+
+static int loop_get(struct port *port, void *message)
+{
+	return port_recv(port, message);
+}
+
+#define LOOP_CALLS .put = loop_put, .get = loop_get
+#endif
+
 #define LOOPS \
 	{ \
+		LOOP_CALLS, \
 		.stream_send = loop_stream_send, .stream_recv = loop_stream_recv, \
 		.rtt_ping = loop_rtt_ping, .rtt_pong = loop_rtt_pong, \
 		.oneway_send = loop_oneway_send, .oneway_recv = loop_oneway_recv, \

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "crowd.h"
 #include "fd.h"
+#include "pump.h"
 
 static int pipe_make(struct link *link)
 {
@@ -46,7 +48,8 @@ static int pipe_create(struct link *link, char why[MECH_WHY])
 const struct mech mech_pipe = {
 	.name = "pipe",
 	.summary = "pipe(2), 64 KiB",
-	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_MANY | MECH_COPIES2 | MECH_SYSCALLS,
+	.capabilities = MECH_POLL | MECH_ANY_SIZE | MECH_BYTES | MECH_MANY | MECH_COPIES2 |
+			MECH_SYSCALLS,
 	.can = fd_pipe_can,
 	.make = pipe_make,
 	.pass = fd_pass,
@@ -54,5 +57,7 @@ const struct mech mech_pipe = {
 	.held = fd_pipe_held,
 	.create = pipe_create,
 	.try_send = fd_bytes_try,
+	.crowd = &crowd_fds,
+	.pump = &pump_copy,
 	.loops = &fd_bytes_loops,
 };

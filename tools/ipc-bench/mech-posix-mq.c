@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "crowd.h"
 #include "fd.h"
 
 #define DEFAULT_MESSAGES 10
@@ -177,5 +178,6 @@ const struct mech mech_posix_mq = {
 	.held = mq_held,
 	.create = mq_create,
 	.try_send = mq_try,
+	.crowd = &crowd_epoll,
 	.loops = &mq_loops,
 };

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults in messages that are copied. Not in the list of mechanisms. */
+#include "crowd.h"
 #include "fd.h"
 #include "harm.h"
+#include "pump.h"
 
 static inline int port_send(struct port *port, const void *message)
 {
@@ -24,5 +26,7 @@ const struct mech mech_selftest = {
 	.size_max = HARM_SIZE,
 	.create = harm_create,
 	.try_send = fd_bytes_try,
+	.crowd = &crowd_epoll,
+	.pump = &pump_copy,
 	.loops = &selftest_loops,
 };

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "bench/clock.h"
+#include "crowd.h"
 #include "mech.h"
 
 #define DEFAULT_CAPACITY (UINT64_C(64) << 10)
@@ -196,5 +197,6 @@ const struct mech mech_sem_shm = {
 	.try_send = sem_try,
 	.close = sem_leave,
 	.remove = sem_remove,
+	.crowd = &crowd_plain,
 	.loops = &sem_loops,
 };

@@ -2,6 +2,7 @@
 /* A message larger than the send buffer is refused with EMSGSIZE, never cut. */
 #include <sys/socket.h>
 
+#include "crowd.h"
 #include "fd.h"
 #include "unix.h"
 
@@ -26,5 +27,6 @@ const struct mech mech_unix_dgram = {
 	.held = unix_held,
 	.create = dgram_create,
 	.try_send = fd_packet_try,
+	.crowd = &crowd_fds,
 	.loops = &fd_packet_loops,
 };

@@ -10,6 +10,7 @@ extern const struct mech mech_weir_pipe_zc;
 extern const struct mech mech_weir_queue;
 extern const struct mech mech_weir_queue_zc;
 extern const struct mech mech_pipe;
+extern const struct mech mech_pipe_splice;
 extern const struct mech mech_fifo;
 extern const struct mech mech_posix_mq;
 extern const struct mech mech_sysv_mq;
@@ -31,6 +32,7 @@ const struct mech *const mechs[] = {
 	&mech_weir_queue,
 	&mech_weir_queue_zc,
 	&mech_pipe,
+	&mech_pipe_splice,
 	&mech_fifo,
 	&mech_posix_mq,
 	&mech_sysv_mq,
@@ -92,7 +94,8 @@ bool mech_can(const struct mech *mech, const struct setup *setup, char why[MECH_
 		snprintf(why, MECH_WHY, "one process on each side of an object");
 		return false;
 	}
-	if (setup->batch > 1 && !(mech->capabilities & MECH_BATCH)) {
+	if (setup->batch > 1 && !(mech->capabilities & MECH_BATCH) &&
+	    !(setup->objects > 1 && (mech->capabilities & MECH_BYTES))) {
 		snprintf(why, MECH_WHY, "no call for several messages");
 		return false;
 	}

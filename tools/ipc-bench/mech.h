@@ -36,6 +36,21 @@ enum wait {
 	WAITS,
 };
 
+/* How those talk to the kernel that have a choice; the words of --engine in this order. */
+enum engine {
+	ENGINE_EPOLL,		/* plain system calls, and epoll(7) for many objects */
+	ENGINE_URING,
+	ENGINE_AUTO,		/* what a user gets without choosing */
+	ENGINES,
+};
+
+/* Where a pump moves messages; the words of --to in this order. */
+enum target {
+	TARGET_FILE,
+	TARGET_SOCKET,
+	TARGETS,
+};
+
 /* What a mechanism is told. */
 struct setup {
 	size_t size;		/* bytes of each message */
@@ -48,6 +63,11 @@ struct setup {
 	int64_t wake_ns;	/* how long an adaptive wait retries before it sleeps */
 	uint32_t touch;		/* enum pattern_touch, for those with other processes */
 	uint32_t fault;		/* enum fault, for the self-test */
+	enum engine engine;	/* fanout, waitmany, pump */
+	enum target target;	/* pump */
+	uint32_t objects;	/* fanout, waitmany: how many; otherwise 1 */
+	uint32_t active;	/* waitmany: those that get a message in each round */
+	bool further;		/* an object of this repeat is there already */
 };
 
 /* How one side reaches the object. Which fields are used is the mechanism's business. */
@@ -90,6 +110,8 @@ struct link {
 };
 
 struct worker;
+struct crowd;
+struct pump_way;
 
 /* The loops of the workloads, compiled once per kind of call: loops.inc.h. Each returns 0 or a
  * negative errno of the mechanism. */
@@ -105,6 +127,9 @@ struct loops {
 	/* One message, for workloads that are about something else. */
 	int (*one_send)(struct worker *worker, uint64_t header);
 	int (*one_recv)(struct worker *worker, uint64_t *ret_header, uint64_t *ret_sum);
+	/* The calls alone, with a message that is elsewhere. NULL: in place. */
+	int (*put)(struct port *port, const void *message);
+	int (*get)(struct port *port, void *message);
 };
 
 /* What a mechanism can do, for `list`. */
@@ -119,6 +144,8 @@ struct loops {
 #define MECH_SYSCALLS	(UINT32_C(1) << 8)	/* a system call for every message */
 #define MECH_NAMED	(UINT32_C(1) << 9)	/* unrelated processes can find it by its name */
 #define MECH_ANY_SIZE	(UINT32_C(1) << 10)	/* carries more than what can be queued */
+#define MECH_BYTES	(UINT32_C(1) << 11)	/* one read(2) takes several messages */
+#define MECH_PUMP_ONLY	(UINT32_C(1) << 12)	/* differs from another in this workload alone */
 
 struct mech {
 	const char *name;
@@ -155,6 +182,12 @@ struct mech {
 	/* For recover, by a process that sends: take the oldest message and keep it until death,
 	 * when others get it. NULL: what a process has received dies with it. */
 	int (*hold)(struct link *link);
+
+	/* Several objects in one process, for fanout and waitmany. NULL: they are not measured. */
+	const struct crowd *crowd;
+
+	/* From the object to a descriptor, for pump. NULL: it is not measured. */
+	const struct pump_way *pump;
 
 	/* In worker @side, on its CPU, first in that of side 0: what cannot be made before the
 	 * fork. NULL: nothing. Returns 0 or a negative errno. */

@@ -10,11 +10,12 @@
 #include "mech.h"
 
 const char *const workload_names[] = {
-	"rtt", "stream", "oneway", "attach", "mpmc", "recover", NULL
+	"rtt", "stream", "oneway", "attach", "mpmc", "recover", "fanout", "waitmany", "pump", NULL,
 };
 const char *const wait_names[] = { "own", "spin", "block", "adaptive", NULL };
 const char *const touch_names[] = { "full", "wide", "line", "none", NULL };
-const char *const engine_names[] = { "epoll", "uring", NULL };
+const char *const engine_names[] = { "epoll", "uring", "auto", NULL };
+const char *const target_names[] = { "file", "socket", NULL };
 static const char *const arrival_names[] = { "fixed", "poisson", NULL };
 
 enum kind {
@@ -23,6 +24,7 @@ enum kind {
 	KIND_SIZES,		/* struct list */
 	KIND_RATES,		/* struct list */
 	KIND_COUNTS,		/* struct list */
+	KIND_ACTIVE,		/* struct list; "all" is 0 */
 	KIND_CPUS,
 	KIND_COUNT,		/* uint64_t */
 	KIND_SEED,
@@ -56,7 +58,8 @@ static const struct row rows[] = {
 	{ "workload", KIND_WORDS, FOR_RUN, AT(workloads), "LIST",
 	  "rtt (ping-pong), stream (throughput), oneway (open loop at --rate), attach (make,"
 	  " connect, pass and drop an object), mpmc (--producers to --consumers), recover"
-	  " (--consumers survive others that are killed); rtt,stream",
+	  " (--consumers survive others that are killed), fanout (one to --consumers that sleep),"
+	  " waitmany (one waits for --objects), pump (to a file or a socket); rtt,stream",
 	  workload_names },
 	{ "wait", KIND_WORDS, FOR_RUN, AT(waits), "LIST",
 	  "own (as it comes), spin, block, adaptive; own", wait_names },
@@ -64,7 +67,13 @@ static const struct row rows[] = {
 	{ "batch", KIND_COUNTS, FOR_RUN, AT(batches), "LIST", "messages per call; 1", NULL },
 	{ "touch", KIND_WORDS, FOR_RUN, AT(touches), "LIST",
 	  "how messages are filled and read: full, wide, line, none; full", touch_names },
-	{ "engine", KIND_WORDS, FOR_RUN, AT(engines), "LIST", "epoll, uring; epoll", engine_names },
+	{ "engine", KIND_WORDS, FOR_RUN, AT(engines), "LIST",
+	  "of fanout, waitmany, pump: epoll, uring, auto; auto", engine_names },
+	{ "objects", KIND_COUNTS, FOR_RUN, AT(objects), "LIST", "of waitmany; 256", NULL },
+	{ "active", KIND_ACTIVE, FOR_RUN, AT(active), "LIST",
+	  "objects of waitmany that get a message in each round, or all; 16", NULL },
+	{ "to", KIND_WORDS, FOR_RUN, AT(targets), "LIST", "of pump: file, socket; both",
+	  target_names },
 	{ "capacity", KIND_SIZES, FOR_RUN, AT(capacities), "LIST",
 	  "bytes that may be queued; as each comes", NULL },
 	{ "rate", KIND_RATES, FOR_RUN, AT(rates), "LIST", "messages a second of oneway; 10K",
@@ -74,7 +83,7 @@ static const struct row rows[] = {
 	{ "producers", KIND_COUNT, FOR_RUN, AT(producers), "N", "writing processes of mpmc; 1",
 	  NULL },
 	{ "consumers", KIND_COUNT, FOR_RUN, AT(consumers), "N",
-	  "reading processes of mpmc, recover; 1", NULL },
+	  "reading processes of mpmc, recover, fanout; 1", NULL },
 	{ "cpus", KIND_CPUS, MEASURES | FOR_FLOOR, AT(cpus), "LIST|none",
 	  "CPUs of the processes in turn; two on different cores", NULL },
 	{ "duration", KIND_SECONDS, FOR_RUN, AT(duration), "SEC", "of a timed pass; 0.2", NULL },
@@ -116,7 +125,12 @@ void options_default(struct options *options)
 	list_set(&options->sizes, 64);
 	list_set(&options->batches, 1);
 	list_set(&options->touches, PATTERN_FULL);
-	list_set(&options->engines, ENGINE_EPOLL);
+	list_set(&options->engines, ENGINE_AUTO);
+	list_set(&options->objects, 256);
+	list_set(&options->active, 16);
+	options->targets.count = TARGETS;
+	for (int i = 0; i < TARGETS; i++)
+		options->targets.item[i] = (uint64_t)i;
 	list_set(&options->capacities, 0);
 	list_set(&options->rates, 10000);
 	list_set(&options->arrivals, 0);
@@ -145,6 +159,8 @@ static int store(const struct row *row, struct options *options, const char *tex
 		return parse_list(text, parse_rate, place, why);
 	case KIND_COUNTS:
 		return parse_list(text, parse_count, place, why);
+	case KIND_ACTIVE:
+		return parse_list(text, parse_active, place, why);
 	case KIND_CPUS:
 		return parse_cpu_option(options, text, why);
 	case KIND_COUNT:
@@ -207,6 +223,9 @@ static int check(const struct options *options, const char *command)
 	for (size_t i = 0; i < options->batches.count; i++)
 		if (options->batches.item[i] > BATCH_MAX)
 			return complain(command, "--batch is at most 65536");
+	for (size_t i = 0; i < options->objects.count; i++)
+		if (options->objects.item[i] > WAITMANY_OBJECTS)
+			return complain(command, "--objects is at most 4096");
 	if (options->producers > SIDE_MAX || options->consumers > SIDE_MAX)
 		return complain(command, "at most 64 producers and 64 consumers");
 	return 0;

@@ -25,11 +25,6 @@ enum exit_code {
 #define FOR_ENV		(1u << 4)
 #define FOR_SELFTEST	(1u << 5)
 
-enum engine {
-	ENGINE_EPOLL,
-	ENGINE_URING,
-};
-
 struct options {
 	struct list mechanisms;		/* positions in mechs[] */
 	struct list workloads;		/* enum workload */
@@ -39,6 +34,9 @@ struct options {
 	struct list touches;		/* enum pattern_touch */
 	struct list engines;		/* enum engine */
 	struct list capacities;		/* 0: as it comes */
+	struct list objects;		/* waitmany */
+	struct list active;		/* waitmany; 0: all */
+	struct list targets;		/* pump: enum target */
 	struct list rates;
 	struct list arrivals;		/* 0 fixed, 1 poisson */
 	struct list cpus;
@@ -66,6 +64,7 @@ extern const char *const workload_names[];
 extern const char *const wait_names[];
 extern const char *const touch_names[];
 extern const char *const engine_names[];
+extern const char *const target_names[];
 
 void options_default(struct options *options);
 

@@ -108,6 +108,14 @@ int parse_count(const char *text, uint64_t *ret, char *why)
 	return r;
 }
 
+int parse_active(const char *text, uint64_t *ret, char *why)
+{
+	if (strcmp(text, "all") != 0)
+		return parse_count(text, ret, why);
+	*ret = 0;
+	return 0;
+}
+
 int parse_seconds(const char *text, double *ret, char *why)
 {
 	char *end;

@@ -32,6 +32,9 @@ parse_item parse_rate;
 /* A plain count, at least 1. */
 parse_item parse_count;
 
+/* The same, or the word "all", which is 0. */
+parse_item parse_active;
+
 /* Any number. */
 parse_item parse_number;
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crowd.h"
+
 /* The CPUs to go round on: those of the options, or a pair on different cores. Returns how many,
  * or a negative errno after a message. */
 static int find_cpus(const struct options *options, int cpu[LIST_MAX])
@@ -64,6 +66,7 @@ static int add_skip(struct plan *plan, const struct config *config, const char *
 		.wait = config->task.setup.wait,
 		.size = config->task.setup.size,
 		.capacity = config->task.setup.capacity,
+		.objects = config->task.setup.objects,
 		.package = package,
 	};
 	snprintf(skip->reason, sizeof(skip->reason), "%s", reason);
@@ -90,16 +93,41 @@ static bool enough_cpus(const struct task *task)
 	return true;
 }
 
+/* The same of workloads with several objects, or with a descriptor behind them. */
+static const char *misfit_many(const struct config *config)
+{
+	const struct task *task = &config->task;
+	const struct mech *mech = mechs[task->mechanism];
+	const struct crowd_way *way = crowd_way(mech, task->setup.engine);
+	bool sleeps = task->setup.wait == WAIT_OWN || task->setup.wait == WAIT_BLOCK;
+
+	if (task->workload == WORKLOAD_PUMP && !mech->pump)
+		return "nothing moves it to a descriptor";
+	if (task->workload != WORKLOAD_PUMP && (mech->capabilities & MECH_PUMP_ONLY))
+		return "differs in pump alone";
+	if (task_has_engine(task) && task->workload != WORKLOAD_PUMP && !mech->crowd)
+		return "one object for each process";
+	if ((task->setup.engine == ENGINE_URING && !task_has_engine(task)) ||
+	    (task_has_engine(task) && mech->crowd && !way))
+		return "no part of this mechanism uses io_uring";
+	if (task->workload == WORKLOAD_WAITMANY && !way->in_open)
+		return "nothing waits for several of these at once";
+	if ((task->workload == WORKLOAD_WAITMANY || task->workload == WORKLOAD_PUMP) && !sleeps)
+		return "this workload is about processes that sleep";
+	return NULL;
+}
+
 /* What the workload asks for; NULL when it is all right. */
 static const char *misfit(const struct options *options, const struct config *config)
 {
 	const struct task *task = &config->task;
 
-	if (task->consumers != options->consumers)
+	if (task->consumers != options->consumers && task->workload != WORKLOAD_PUMP)
 		return "this workload has one producer and one consumer";
 	if (task->producers != options->producers)
 		return "this workload has one producer";
-	if (task->setup.batch > 1 && !task_streams(task))
+	if (task->setup.batch > 1 && task->workload != WORKLOAD_WAITMANY &&
+	    (!task_streams(task) || task->workload == WORKLOAD_PUMP))
 		return "this workload sends one message at a time";
 	if (task->workload == WORKLOAD_ATTACH && !mechs[task->mechanism]->make)
 		return "attach does not know how to make one";
@@ -112,9 +140,7 @@ static const char *misfit(const struct options *options, const struct config *co
 		return "recover is about processes that sleep";
 	if (task->setup.wait == WAIT_SPIN && !options->force && !enough_cpus(task))
 		return "spinning needs a CPU for each process (or --force)";
-	if (config->engine == ENGINE_URING)
-		return "no part of this mechanism uses io_uring";
-	return NULL;
+	return misfit_many(config);
 }
 
 static int add(struct plan *plan, const struct options *options, const struct config *config)
@@ -124,6 +150,9 @@ static int add(struct plan *plan, const struct options *options, const struct co
 	char why[MECH_WHY] = "";
 	struct config *array;
 
+	if ((mech->capabilities & MECH_PUMP_ONLY) && config->task.workload != WORKLOAD_PUMP &&
+	    !options->mechanisms_chosen)
+		return 0;
 	if (!mech_available(mech, why))
 		return add_skip(plan, config, mech->package, why);
 	if (reason)
@@ -146,6 +175,7 @@ static struct config common(const struct plan *plan, const struct options *optio
 			.seed = options->seed,
 			.producers = 1,
 			.consumers = 1,
+			.setup = { .objects = 1, .active = 1 },
 			.poisson = options->arrivals.item[0] == 1,
 			.messages = options->messages,
 			.duration_ns = (int64_t)(options->duration * 1e9),
@@ -153,6 +183,8 @@ static struct config common(const struct plan *plan, const struct options *optio
 		},
 		.syscalls_per_msg = NAN,
 		.faults_per_msg = NAN,
+		.syscalls_per_flush = NAN,
+		.syscalls_per_wakeup = NAN,
 	};
 
 	for (int i = 0; i < WORKERS_MAX; i++)
@@ -161,14 +193,68 @@ static struct config common(const struct plan *plan, const struct options *optio
 	return config;
 }
 
+/*
+ * What is used of a mechanism when an engine is asked for. Only weir chooses for itself; the others
+ * have plain calls then, but not twice.
+ */
+static bool set_engine(const struct options *o, struct config *config, enum engine asked)
+{
+	const struct mech *mech = mechs[config->task.mechanism];
+	bool chooses = task_has_engine(&config->task) && crowd_way(mech, ENGINE_AUTO);
+
+	config->asked = asked;
+	config->task.setup.engine = asked == ENGINE_AUTO && !chooses ? ENGINE_EPOLL : asked;
+	config->ran = asked == ENGINE_AUTO ? ENGINE_EPOLL : asked;
+	return asked != ENGINE_AUTO || chooses || o->engines.count == 1;
+}
+
+/* Engines are compared like mechanisms: they are in one group. */
 static int all_mechanisms(struct plan *plan, const struct options *o, struct config *config)
 {
 	int r = 0;
 
 	config->group = plan->groups++;
-	for (size_t i = 0; i < o->mechanisms.count && r == 0; i++) {
+	for (size_t i = 0; i < o->mechanisms.count; i++) {
 		config->task.mechanism = (uint32_t)o->mechanisms.item[i];
-		r = add(plan, o, config);
+		for (size_t e = 0; e < o->engines.count && r == 0; e++)
+			if (set_engine(o, config, (enum engine)o->engines.item[e]))
+				r = add(plan, o, config);
+	}
+	return r;
+}
+
+/* Only waitmany has objects that get no message for a while. */
+static int all_active(struct plan *plan, const struct options *o, struct config *config)
+{
+	struct task *task = &config->task;
+	int r = 0;
+
+	for (size_t n = 0; n < o->objects.count; n++)
+		for (size_t i = 0; i < o->active.count && r == 0; i++) {
+			uint64_t objects = o->objects.item[n], active = o->active.item[i];
+
+			task->streams = active == 0;
+			task->setup.objects = (uint32_t)objects;
+			task->setup.active =
+				(uint32_t)(active && active < objects ? active : objects);
+			r = all_mechanisms(plan, o, config);
+		}
+	return r;
+}
+
+/* Only pump has something behind it; from a socket somebody must receive. */
+static int all_targets(struct plan *plan, const struct options *o, struct config *config)
+{
+	int r = 0;
+
+	if (config->task.workload == WORKLOAD_WAITMANY)
+		return all_active(plan, o, config);
+	if (config->task.workload != WORKLOAD_PUMP)
+		return all_mechanisms(plan, o, config);
+	for (size_t i = 0; i < o->targets.count && r == 0; i++) {
+		config->task.setup.target = (enum target)o->targets.item[i];
+		config->task.consumers = config->task.setup.target == TARGET_SOCKET ? 2 : 1;
+		r = all_mechanisms(plan, o, config);
 	}
 	return r;
 }
@@ -180,7 +266,7 @@ static int all_rates(struct plan *plan, const struct options *o, struct config *
 
 	if (config->task.workload != WORKLOAD_ONEWAY) {
 		config->task.rate = 0;
-		return all_mechanisms(plan, o, config);
+		return all_targets(plan, o, config);
 	}
 	for (size_t i = 0; i < o->rates.count && r == 0; i++) {
 		config->task.rate = o->rates.item[i];
@@ -193,12 +279,10 @@ static int all_capacities(struct plan *plan, const struct options *o, struct con
 {
 	int r = 0;
 
-	for (size_t e = 0; e < o->engines.count; e++)
-		for (size_t i = 0; i < o->capacities.count && r == 0; i++) {
-			config->engine = (enum engine)o->engines.item[e];
-			config->task.setup.capacity = o->capacities.item[i];
-			r = all_rates(plan, o, config);
-		}
+	for (size_t i = 0; i < o->capacities.count && r == 0; i++) {
+		config->task.setup.capacity = o->capacities.item[i];
+		r = all_rates(plan, o, config);
+	}
 	return r;
 }
 
@@ -216,6 +300,18 @@ static int all_touches(struct plan *plan, const struct options *o, struct config
 	return r;
 }
 
+/* Worker 0 has its CPU to itself, if there is another. */
+static void keep_first_cpu(struct task *task)
+{
+	int32_t others[WORKERS_MAX], count = 0;
+
+	for (int i = 1; i < WORKERS_MAX; i++)
+		if (task->cpu[i] != task->cpu[0])
+			others[count++] = task->cpu[i];
+	for (int i = 1; i < WORKERS_MAX && count; i++)
+		task->cpu[i] = others[(i - 1) % count];
+}
+
 int plan_group(struct plan *plan, const struct options *options, enum workload workload,
 	       enum wait wait, size_t size)
 {
@@ -228,8 +324,12 @@ int plan_group(struct plan *plan, const struct options *options, enum workload w
 	config.task.setup.many = workload == WORKLOAD_MPMC || workload == WORKLOAD_RECOVER;
 	if (workload == WORKLOAD_MPMC)
 		config.task.producers = (uint32_t)options->producers;
-	if (config.task.setup.many)
+	if (config.task.setup.many || workload == WORKLOAD_FANOUT)
 		config.task.consumers = (uint32_t)options->consumers;
+	if (workload == WORKLOAD_FANOUT)
+		config.task.setup.objects = config.task.consumers;
+	if (workload == WORKLOAD_FANOUT)
+		keep_first_cpu(&config.task);
 	config.task.setup.workers[0] = config.task.producers;
 	config.task.setup.workers[1] = config.task.consumers;
 	return all_touches(plan, options, &config);

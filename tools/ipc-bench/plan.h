@@ -13,7 +13,7 @@
 
 struct config {
 	struct task task;
-	enum engine engine;
+	enum engine asked;		/* --engine; that of the task is what is used */
 	size_t group;			/* those that differ in the mechanism only have the same */
 
 	/* Found out by the first repeat that went well. */
@@ -24,6 +24,9 @@ struct config {
 	uint64_t memory_bytes;
 	double syscalls_per_msg;	/* NAN: see the reason */
 	double faults_per_msg;		/* NAN */
+	double syscalls_per_flush;	/* fanout; NAN */
+	double syscalls_per_wakeup;	/* waitmany; NAN */
+	enum engine ran;
 	char syscalls_source[SOURCE_BYTES];
 	char syscalls_reason[MECH_WHY];
 
@@ -38,6 +41,7 @@ struct skip {
 	enum wait wait;
 	size_t size;
 	uint64_t capacity;		/* 0: as it comes */
+	uint32_t objects;		/* 1, but of fanout and waitmany */
 	const char *package;		/* to install; NULL */
 	char reason[MECH_WHY];
 };

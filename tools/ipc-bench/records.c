@@ -8,6 +8,7 @@
 
 static struct {
 	struct stamp *stamps;
+	struct pattern_sent *sent;
 	unsigned char *check;
 	size_t check_size;
 	struct hist *hist;	/* of the consumers behind the first */
@@ -23,23 +24,33 @@ static void *shared(size_t size)
 int records_create(const struct task *task)
 {
 	/* A pinger receives what the other side numbers as its own. */
-	unsigned int producers = task->workload == WORKLOAD_RTT ? 2 : task->producers;
+	unsigned int producers = task->workload == WORKLOAD_RTT	       ? 2
+				 : task->workload == WORKLOAD_WAITMANY ? task->setup.objects
+								       : task->producers;
+	/* Of one object several share the messages. */
+	bool several = task->consumers > 1 && task->setup.many;
 	size_t size = (pattern_check_size(producers) + LINE - 1) / LINE * LINE;
 
 	records.check_size = size;
 	records.stamps = shared(sizeof(struct stamp) * STAMPS * task->producers);
 	records.check = shared(size * task_workers(task));
 	records.hist = shared(sizeof(struct hist) * task->consumers);
-	if (!records.stamps || !records.check || !records.hist)
+	records.sent = shared(sizeof(struct pattern_sent) * producers);
+	if (!records.stamps || !records.check || !records.hist || !records.sent)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < task_workers(task); i++)
-		pattern_check_init(records_check(i), producers, task->consumers > 1);
+		pattern_check_init(records_check(i), producers, several);
 	return 0;
 }
 
 struct stamp *records_stamps(void)
 {
 	return records.stamps;
+}
+
+struct pattern_sent *records_sent(void)
+{
+	return records.sent;
 }
 
 struct pattern_check *records_check(unsigned int worker)

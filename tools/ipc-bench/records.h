@@ -22,6 +22,9 @@ int records_create(const struct task *task);
 /* The stamps of all producers, STAMPS each. */
 struct stamp *records_stamps(void);
 
+/* waitmany: what was sent to each object. */
+struct pattern_sent *records_sent(void);
+
 /* What a worker received. */
 struct pattern_check *records_check(unsigned int worker);
 

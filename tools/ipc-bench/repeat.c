@@ -5,6 +5,7 @@
  */
 #include "repeat.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@
 
 #define PROBE_NS BENCH_NS /* long enough for a ring of some GiB */
 #define SYSCOUNT_NS	(3 * BENCH_NS)
+#define SPARE		16	/* descriptors besides those of the objects */
 
 static struct control *control;
 
@@ -114,18 +117,81 @@ static int probe_apart(const struct mech *mech, struct link *link)
 	return -EIO;
 }
 
-static int make(const struct mech *mech, struct link *link)
+static void init_link(struct link *link)
 {
-	int r = 0;
-
 	link->setup = control->task.setup;
 	link->leftovers = &control->leftovers[0];
 	link->socket[0] = link->socket[1] = -1;
 	link->worker = -1;
+}
+
+static unsigned int count_descriptors(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned int count = 0;
+
+	while (folder && readdir(folder))
+		count++;
+	if (folder)
+		closedir(folder);
+	return count;
+}
+
+/* The objects behind the first, which took @each descriptors. */
+static int make_further(const struct mech *mech, struct link *link, unsigned int before)
+{
+	unsigned int now = count_descriptors(), each = now - before;
+	uint32_t objects = control->task.setup.objects;
+	struct rlimit limit = { .rlim_cur = 0 };
+	int r = 0;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (now + (uint64_t)(objects - 1) * each + SPARE > limit.rlim_cur) {
+		snprintf(control->why, MECH_WHY,
+			 "%u objects of %u descriptors and %u more; RLIMIT_NOFILE is %llu", objects,
+			 each, before + SPARE, (unsigned long long)limit.rlim_cur);
+		return -EMFILE;
+	}
+	for (uint32_t i = 1; i < objects && r == 0; i++) {
+		init_link(&link[i]);
+		link[i].setup.further = true;
+		r = mech_create(mech, &link[i], control->why);
+	}
+	return r;
+}
+
+/* As many descriptors as may be had. */
+static void raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (control->task.setup.objects == 1 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int make_objects(const struct mech *mech, struct link *link)
+{
+	unsigned int before;
+	int r = 0;
+
+	raise_limit();
+	init_link(link);
 	if (control->task.probe && mech->try_send)
 		r = probe_apart(mech, link);
+	before = count_descriptors();
 	if (r == 0)
 		r = mech_create(mech, link, control->why);
+	if (r == 0 && control->task.setup.objects > 1)
+		r = make_further(mech, link, before);
+	return r;
+}
+
+static int make(const struct mech *mech, struct link *link)
+{
+	int r = make_objects(mech, link);
+
 	if (r < 0)
 		return r;
 	control->capacity_bytes = link->capacity_bytes;
@@ -136,11 +202,28 @@ static int make(const struct mech *mech, struct link *link)
 	}
 	if (records_create(&control->task) < 0)
 		return mech_fail(control->why, "records", ENOMEM);
+	if (control->task.workload == WORKLOAD_PUMP)
+		return pump_create(control, control->why);
 	if (control->task.workload != WORKLOAD_ATTACH)
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, link->socket) < 0)
 		return mech_fail(control->why, "socketpair", errno);
 	return 0;
+}
+
+/* Close what a worker has no use for: the other side, and of its own what belongs to others. */
+static void close_others(const struct mech *mech, struct link *link, unsigned int index)
+{
+	const struct task *task = &control->task;
+	unsigned int side = task_side(task, index);
+
+	for (uint32_t i = 0; i < task->setup.objects; i++) {
+		mech_close(mech, &link[i], (int)!side);
+		if (task->workload == WORKLOAD_FANOUT && side && i != task_object(task, index))
+			mech_close(mech, &link[i], 1);
+	}
+	if (task->workload == WORKLOAD_PUMP && index > task->producers)
+		mech_close(mech, link, 1);
 }
 
 static pid_t start_worker(const struct mech *mech, struct link *link, unsigned int index)
@@ -150,7 +233,7 @@ static pid_t start_worker(const struct mech *mech, struct link *link, unsigned i
 
 	if (pid == 0) {
 		link->worker = (int)index;
-		mech_close(mech, link, (int)other);
+		close_others(mech, link, index);
 		if (link->socket[other] >= 0)
 			close(link->socket[other]);
 		worker_run(control, link, index);
@@ -178,7 +261,10 @@ static void explain(unsigned int index, int status)
 		snprintf(why, sizeof(why), "%.*s", MECH_WHY - 1, error);
 	else
 		snprintf(why, sizeof(why), "%s ended with %d", who, WEXITSTATUS(status));
-	say(REPEAT_FAILED, why);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == WORKER_LACKS)
+		say(REPEAT_SKIPPED, why);
+	else
+		say(REPEAT_FAILED, why);
 }
 
 /* Which worker a process is; as many as there are: none. */
@@ -237,6 +323,8 @@ static void count_syscalls(const struct link *link, const pid_t workers[WORKERS_
 		r = syscount_run(count, &control->gate, all, SYSCOUNT_NS);
 	if (r == 0) {
 		control->syscalls = syscount_total(count);
+		control->syscalls_of[0] = syscount_of(count, 0);
+		control->syscalls_of[1] = syscount_of(count, control->task.producers);
 		snprintf(control->syscalls_source, SOURCE_BYTES, "%s", syscount_source(count));
 	}
 	reason = count ? syscount_reason(count) : NULL;
@@ -266,6 +354,7 @@ static void judge(void)
 	/* The maker of objects receives. */
 	unsigned int first = task->workload == WORKLOAD_ATTACH ? 0 : producers;
 	unsigned int last = task->workload == WORKLOAD_ATTACH ? 1 : task_workers(task);
+	const struct pattern_sent *all = sent;
 
 	for (unsigned int i = 0; i < task_workers(task); i++)
 		reader[i] = records_check(i);
@@ -275,7 +364,17 @@ static void judge(void)
 		judge_rtt(reader);
 		return;
 	}
-	pattern_verdict(&reader[first], last - first, sent, producers, &control->integrity);
+	if (task->workload == WORKLOAD_FANOUT) {
+		fanout_judge(control);
+		return;
+	}
+	if (task->workload == WORKLOAD_WAITMANY) {
+		all = records_sent();
+		producers = task->setup.objects;
+	}
+	if (task->workload == WORKLOAD_PUMP)	/* the pump itself reads none */
+		first = last - 1;
+	pattern_verdict(&reader[first], last - first, all, producers, &control->integrity);
 	recover_judge(control);
 }
 
@@ -289,11 +388,16 @@ static void start_workers(const struct mech *mech, struct link *link, pid_t pids
 			exit(1);
 		}
 	}
-	mech_close(mech, link, 0);
-	mech_close(mech, link, 1);
-	for (int side = 0; side < 2; side++)
+	for (uint32_t i = 0; i < control->task.setup.objects; i++) {
+		mech_close(mech, &link[i], 0);
+		mech_close(mech, &link[i], 1);
+	}
+	for (int side = 0; side < 2; side++) {
 		if (link->socket[side] >= 0)
 			close(link->socket[side]);
+		if (control->task.workload == WORKLOAD_PUMP && control->pump.socket[side] >= 0)
+			close(control->pump.socket[side]);
+	}
 }
 
 static void supervise(const struct mech *mech, struct link *link)
@@ -336,8 +440,8 @@ static void catch_signals(void)
 
 int repeat_main(const char *fd)
 {
-	struct link link = { 0 };
 	const struct mech *mech;
+	struct link *link;
 
 	control = control_attach(atoi(fd));
 	if (!control || control->task.mechanism >= mech_count_all)
@@ -345,11 +449,16 @@ int repeat_main(const char *fd)
 	catch_signals();
 	prctl(PR_SET_NAME, "ipc-bench");
 	mech = mechs[control->task.mechanism];
-	if (make(mech, &link) < 0) {
+	control->engine = control->task.setup.engine;
+	link = calloc(control->task.setup.objects, sizeof(*link));
+	if (!link)
+		return 2;
+	if (make(mech, link) < 0) {
 		control->status = REPEAT_SKIPPED;
 		return 0;
 	}
-	supervise(mech, &link);
-	mech_remove(mech, &link);
+	supervise(mech, link);
+	for (uint32_t i = 0; i < control->task.setup.objects; i++)
+		mech_remove(mech, &link[i]);
 	return 0;
 }

@@ -86,20 +86,33 @@ static json_t *times(const struct hist *h)
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "min", integer(h->min),
 			 "p50", integer(hist_quantile(h, 0.5)), "p90", quantile(h, 0.9), "p99",
 			 quantile(h, 0.99), "p99_9", quantile(h, 0.999), "p99_99",
-			 quantile(h, 0.9999), "max", integer(h->max), "mean",
-			 number(hist_mean(h)), "samples", integer(h->count));
+			 quantile(h, 0.9999), "max", integer(h->max), "mean", number(hist_mean(h)),
+			 "samples", integer(h->count));
 }
 
-/* The distribution over all repeats, or null. */
-static json_t *distribution(const struct row *row)
+/* The distribution over all repeats with values of each, or null. */
+static json_t *distribution_of(const struct row *row, const struct hist *hist, size_t p50,
+			       size_t p99)
 {
-	json_t *json = times(row->hist);
+	json_t *json = times(hist);
 
 	if (json_is_null(json))
 		return json;
-	json_object_set_new(json, "p50_values", repeats_of(row, offsetof(struct point, p50)));
-	json_object_set_new(json, "p99_values", repeats_of(row, offsetof(struct point, p99)));
+	json_object_set_new(json, "p50_values", repeats_of(row, p50));
+	json_object_set_new(json, "p99_values", repeats_of(row, p99));
 	return json;
+}
+
+static json_t *distribution(const struct row *row)
+{
+	return distribution_of(row, row->hist, offsetof(struct point, p50),
+			       offsetof(struct point, p99));
+}
+
+static json_t *issue(const struct row *row)
+{
+	return distribution_of(row, row->issue, offsetof(struct point, issue_p50),
+			       offsetof(struct point, issue_p99));
 }
 
 static json_t *cpus(const struct task *task)
@@ -126,11 +139,13 @@ static void add_config(json_t *json, const struct row *row)
 {
 	const struct config *config = row->config;
 	const struct task *task = &config->task;
+	bool waits = task->workload == WORKLOAD_WAITMANY, pumps = task->workload == WORKLOAD_PUMP;
 
 	json_object_set_new(json, "mechanism", text(mechs[task->mechanism]->name));
 	json_object_set_new(json, "workload", text(workload_names[task->workload]));
 	json_object_set_new(json, "wait", text(wait_names[task->setup.wait]));
-	json_object_set_new(json, "engine", text(engine_names[config->engine]));
+	json_object_set_new(json, "engine", text(engine_names[config->ran]));
+	json_object_set_new(json, "engine_asked", text(engine_names[config->asked]));
 	json_object_set_new(json, "size_bytes", integer(task->setup.size));
 	json_object_set_new(json, "producers", integer(task->producers));
 	json_object_set_new(json, "consumers", integer(task->consumers));
@@ -144,6 +159,11 @@ static void add_config(json_t *json, const struct row *row)
 	json_object_set_new(json, "rate", task->rate ? integer(task->rate) : json_null());
 	json_object_set_new(json, "arrivals",
 			    task->rate ? text(task->poisson ? "poisson" : "fixed") : json_null());
+	json_object_set_new(json, "objects", waits ? integer(task->setup.objects) : json_null());
+	json_object_set_new(json, "active", waits ? integer(task->setup.active) : json_null());
+	json_object_set_new(json, "streaming", json_boolean(task->streams));
+	json_object_set_new(json, "to",
+			    pumps ? text(target_names[task->setup.target]) : json_null());
 	json_object_set_new(json, "placement", text(result_class_name(row->class)));
 }
 
@@ -205,7 +225,7 @@ static void add_measures(json_t *json, const struct row *row)
 	json_object_set_new(json, "msgs_per_s", rate_of(row, 1));
 	json_object_set_new(json, "bytes_per_s", rate_of(row, (double)task->setup.size));
 	json_object_set_new(json, "latency_ns", stream ? json_null() : distribution(row));
-	json_object_set_new(json, "issue_ns", json_null());
+	json_object_set_new(json, "issue_ns", issue(row));
 	json_object_set_new(json, "attach", attach(row));
 	json_object_set_new(json, "recover", recover(row));
 	json_object_set_new(json, "transit_ns", stream ? distribution(row) : json_null());
@@ -217,6 +237,10 @@ static void add_costs(json_t *json, const struct row *row)
 
 	json_object_set_new(json, "syscalls_per_msg", number(config->syscalls_per_msg));
 	json_object_set_new(json, "syscalls_source", text(config->syscalls_source));
+	json_object_set_new(json, "syscalls_per_flush", number(config->syscalls_per_flush));
+	json_object_set_new(json, "syscalls_per_wakeup", number(config->syscalls_per_wakeup));
+	json_object_set_new(json, "msgs_per_wakeup",
+			    number(RESULT_MEDIAN(row, msgs_per_wakeup).median));
 	json_object_set_new(json, "ctx_switches_per_msg",
 			    number(RESULT_MEDIAN(row, ctx_per_msg).median));
 	json_object_set_new(json, "cpu_ns_per_msg",

@@ -42,6 +42,20 @@ static void put_workload(struct line *line)
 	used = (size_t)snprintf(cell, TEXT_MAX, "%s", workload_names[task->workload]);
 	if (task->workload == WORKLOAD_RECOVER)
 		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " for %u", task->consumers);
+	if (task->workload == WORKLOAD_FANOUT)
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " to %u", task->consumers);
+	if (task->workload == WORKLOAD_WAITMANY)
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " %u of %u%s",
+					 task->setup.active, task->setup.objects,
+					 task->streams ? " busy" : "");
+	if (task->workload == WORKLOAD_PUMP)
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " to %s",
+					 target_names[task->setup.target]);
+	if (task_has_engine(task))
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " %s",
+					 engine_names[config->ran]);
+	if (task->setup.engine == ENGINE_AUTO && task_has_engine(task))
+		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " (own)");
 	if (task->workload == WORKLOAD_MPMC)
 		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " %u to %u", task->producers,
 					 task->consumers);
@@ -113,6 +127,29 @@ static void put_kills(struct line *line)
 		 format_ns((double)row->hist->max, text));
 }
 
+/* Issue and latency of fanout; the rate of what is waited for. */
+static void put_many(struct line *line)
+{
+	const struct row *row = line->row;
+	char *cell = line->cell[COLUMN_VALUE];
+	struct stats_median m = RESULT_MEDIAN(row, issue_p50);
+	char text[TEXT_MAX], all[TEXT_MAX];
+
+	if (row->config->task.workload == WORKLOAD_WAITMANY) {
+		m = RESULT_MEDIAN(row, msgs_per_s);
+		format_rate_ci(&m, cell);
+		return;
+	}
+	format_ns_ci(&m, text);
+	if (isnan(m.median))	/* too few in each repeat */
+		format_ns((double)hist_quantile(row->issue, 0.5), text);
+	m = RESULT_MEDIAN(row, p50);
+	format_ns_ci(&m, all);
+	if (isnan(m.median))
+		format_ns((double)hist_quantile(row->hist, 0.5), all);
+	snprintf(cell, TEXT_MAX, "issue %.40s  all %.40s", text, all);
+}
+
 static void put_value(struct line *line)
 {
 	const struct row *row = line->row;
@@ -122,6 +159,11 @@ static void put_value(struct line *line)
 
 	if (row->phase || row->kill) {
 		(row->phase ? put_phases : put_kills)(line);
+		return;
+	}
+	if (row->config->task.workload == WORKLOAD_FANOUT ||
+	    row->config->task.workload == WORKLOAD_WAITMANY) {
+		put_many(line);
 		return;
 	}
 	if (task_streams(&row->config->task)) {
@@ -168,6 +210,12 @@ static void put_costs(struct line *line)
 			 config->syscalls_per_msg);
 	else
 		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "? sys/msg");
+	if (isfinite(config->syscalls_per_flush))
+		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "%.2f sys/flush",
+			 config->syscalls_per_flush);
+	if (isfinite(config->syscalls_per_wakeup))
+		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "%.2f sys/wake",
+			 config->syscalls_per_wakeup);
 	if (!config->capacity_known)
 		return;
 	if (config->capacity_msgs >= 1000)

@@ -81,6 +81,15 @@ static void warn_outliers(const struct row *row, json_t *warnings)
 	free(values);
 }
 
+static void warn_engine(const struct row *row, json_t *warnings)
+{
+	const struct config *config = row->config;
+
+	if (config->asked != ENGINE_AUTO && config->ran != config->asked)
+		warn(warnings, "%s was asked for and %s ran", engine_names[config->asked],
+		     engine_names[config->ran]);
+}
+
 static void warn_attach(const struct row *row, json_t *warnings)
 {
 	warn(warnings, "no latency sampled: attach has times of its own");
@@ -104,6 +113,9 @@ static void warn_missing(const struct row *row, json_t *warnings)
 						: "no counting pass ended");
 	if (row->phase)
 		warn_attach(row, warnings);
+	else if (row->hist->count == 0 && task_has_engine(&config->task))
+		warn(warnings, "no times sampled: %s is about throughput",
+		     workload_names[config->task.workload]);
 	else if (row->hist->count == 0)
 		warn(warnings, "no %s sampled: %s", stream ? "transit" : "latency",
 		     stream ? "one message in 4096 is, and there were fewer" : "no messages");
@@ -129,6 +141,7 @@ json_t *result_warnings(const struct row *row)
 
 	warn_integrity(row, warnings);
 	warn_label(row, warnings);
+	warn_engine(row, warnings);
 	warn_rate(row, warnings);
 	warn_modes(row, warnings);
 	warn_outliers(row, warnings);

@@ -40,13 +40,13 @@ static int add_point(struct row *row, const struct point *point)
 	return 0;
 }
 
-static int add_hist(struct row *row, const struct hist *hist)
+static int add_hist(struct hist **sum, const struct hist *hist)
 {
-	if (!row->hist)
-		row->hist = calloc(1, sizeof(*row->hist));
-	if (!row->hist)
+	if (!*sum)
+		*sum = calloc(1, sizeof(**sum));
+	if (!*sum)
 		return -ENOMEM;
-	hist_merge(row->hist, hist);
+	hist_merge(*sum, hist);
 	return 0;
 }
 
@@ -101,12 +101,18 @@ static void add_costs(struct point *point, const struct control *control)
 
 static void add_times(struct point *point, const struct control *control)
 {
+	const struct pass_result *first = &control->worker[0].pass[PASS_TIMED];
+	uint32_t consumer = control->task.producers;
+	uint64_t wakeups = control->worker[consumer].pass[PASS_TIMED].wakeups;
 	double done = (double)control_done(control, PASS_TIMED);
+	int64_t busy = first->busy_ns;
 
 	point->messages = control_done(control, PASS_TIMED);
 	point->duration_s = (double)control_ns(control, PASS_TIMED) / 1e9;
-	point->msgs_per_s = done / point->duration_s;
-	point->late = (double)control->worker[0].pass[PASS_TIMED].late / done;
+	/* Of fanout only the time from the first send to the last receipt counts. */
+	point->msgs_per_s = done / (busy ? (double)busy / 1e9 : point->duration_s);
+	point->late = (double)first->late / done;
+	point->msgs_per_wakeup = wakeups ? done / (double)wakeups : NAN;
 }
 
 static double quantile(const struct hist *hist, double q)
@@ -122,6 +128,8 @@ static struct point make_point(int block, const struct control *control)
 		.floor_rtt_ns = floor_rtt(bracket[0], bracket[1]),
 		.p50 = quantile(&control->hist, 0.5),
 		.p99 = quantile(&control->hist, 0.99),
+		.issue_p50 = quantile(&control->fanout.issue, 0.5),
+		.issue_p99 = quantile(&control->fanout.issue, 0.99),
 	};
 
 	add_times(&point, control);
@@ -136,7 +144,10 @@ int result_add(struct results *results, struct config *config, int block,
 	int class = class_of(control);
 	struct row *row = find_row(results, config, class);
 
-	if (!row || add_point(row, &point) < 0 || add_hist(row, &control->hist) < 0)
+	if (!row || add_point(row, &point) < 0 || add_hist(&row->hist, &control->hist) < 0)
+		return -ENOMEM;
+	if (config->task.workload == WORKLOAD_FANOUT &&
+	    add_hist(&row->issue, &control->fanout.issue) < 0)
 		return -ENOMEM;
 	if (config->task.workload == WORKLOAD_ATTACH && add_attach(row, &control->attach) < 0)
 		return -ENOMEM;
@@ -178,6 +189,7 @@ void result_free(struct results *results)
 	for (size_t i = 0; i < results->rows; i++) {
 		free(results->row[i].point);
 		free(results->row[i].hist);
+		free(results->row[i].issue);
 		free(results->row[i].phase);
 		free(results->row[i].kill);
 	}

@@ -30,6 +30,9 @@ struct point {
 	double late;			/* oneway: share of late slots */
 	double p50;			/* ns; NAN */
 	double p99;
+	double issue_p50;		/* fanout: ns; NAN */
+	double issue_p99;
+	double msgs_per_wakeup;		/* waitmany */
 };
 
 struct row {
@@ -38,6 +41,7 @@ struct row {
 	struct point *point;
 	size_t points;
 	struct hist *hist;		/* all repeats: latency, or transit of a stream */
+	struct hist *issue;		/* fanout; NULL */
 	struct hist *phase;		/* attach: ATTACH_PHASES of them; NULL */
 	struct hist *kill;		/* recover: RECOVER_KINDS of them; NULL */
 	uint64_t empty_bytes;		/* attach: of one object, the last that was weighed */

@@ -13,6 +13,8 @@
 
 #define OVERHEAD_NS	(30 * BENCH_NS / 1000)	/* of a repeat: exec, fork, brackets */
 #define PER_MESSAGE_NS	100000			/* nothing that works is slower, */
+#define PER_OBJECT_NS	500000			/* made, forked and closed */
+#define PER_SLEEPER_NS	4000000			/* forked, scheduled and looked at */
 #define PER_BYTE_NS	4			/* not even on fresh pages, on a slow host */
 #define PATIENCE_NS	(10 * BENCH_NS)		/* a busy machine takes seconds to start a repeat */
 #define WAKE_NS		50000			/* when the floor cannot tell */
@@ -115,6 +117,8 @@ static int64_t passes_ns(const struct task *task)
 		each = (int64_t)task->messages *
 		       (task->rate ? BENCH_NS / (int64_t)task->rate + 1 : message_ns(task));
 	return mechs[task->mechanism]->start_ns + task->warmup_ns +
+	       task->setup.objects * PER_OBJECT_NS +
+	       (task->workload == WORKLOAD_FANOUT ? task->consumers * PER_SLEEPER_NS : 0) +
 	       each * (task->workload == WORKLOAD_RTT ? 2 : 1);
 }
 
@@ -149,6 +153,7 @@ static void explore(struct config *config, const struct control *c)
 	int64_t faults = 0;
 
 	config->explored = true;
+	config->ran = (enum engine)c->engine;
 	config->capacity_bytes = c->capacity_bytes;
 	config->capacity_msgs = c->capacity_msgs;
 	config->capacity_known = c->capacity_known;
@@ -163,12 +168,23 @@ static void explore(struct config *config, const struct control *c)
 			 workload_names[config->task.workload]);
 	if (counted == 0)
 		return;
+	if (c->syscalls_source[0]) {
+		const struct worker_result *first = &c->worker[config->task.producers];
+		uint64_t mine = c->syscalls_of[0] - c->worker[0].pass[PASS_COUNTED].aside;
+
+		if (config->task.workload == WORKLOAD_FANOUT)
+			config->syscalls_per_flush =
+				(double)mine / (double)first->pass[PASS_COUNTED].done;
+		if (config->task.workload == WORKLOAD_WAITMANY)
+			config->syscalls_per_wakeup = (double)c->syscalls_of[1] /
+						      (double)first->pass[PASS_COUNTED].wakeups;
+	}
 	/* End markers are messages, too, and here there is one for each consumer. */
 	if (config->task.workload == WORKLOAD_MPMC)
 		counted += config->task.consumers;
 	config->faults_per_msg = (double)faults / (double)counted;
 	if (c->syscalls_source[0])
-		config->syscalls_per_msg = (double)c->syscalls / (double)counted;
+		config->syscalls_per_msg = (double)control_syscalls(c) / (double)counted;
 }
 
 static int fail_config(struct run *run, struct config *config, const char *why)

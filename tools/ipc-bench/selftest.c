@@ -12,6 +12,8 @@
 
 #define MESSAGES	2000
 #define RATE		100000
+#define OBJECTS		8	/* waited for, */
+#define ACTIVE		3	/* and those that get messages */
 #define HANG_NS		(BENCH_NS / 2)	/* when the watchdog bites */
 #define PATIENCE_NS	(10 * BENCH_NS)
 
@@ -133,6 +135,76 @@ static const struct test {
 	  WORKLOAD_MPMC,
 	  FAULT_LOSS,
 	  { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } },
+	{ "a sound fanout",
+	  "selftest",
+	  WORKLOAD_FANOUT,
+	  FAULT_NONE,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
+	{ "a flipped bit on the way to one of two",
+	  "selftest",
+	  WORKLOAD_FANOUT,
+	  FAULT_CORRUPT,
+	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
+	{ "a message twice on the way to one of two",
+	  "selftest",
+	  WORKLOAD_FANOUT,
+	  FAULT_DUPLICATE,
+	  { OUTCOME_DONE, REPEAT_OK, { .duplicated = 1 } } },
+	{ "a message that one of two never gets",
+	  "selftest",
+	  WORKLOAD_FANOUT,
+	  FAULT_LOSS,
+	  { OUTCOME_DONE, REPEAT_FAILED, { .lost = 0 } } },
+	{ "a fanout that crashes",
+	  "selftest",
+	  WORKLOAD_FANOUT,
+	  FAULT_CRASH,
+	  { OUTCOME_DONE, REPEAT_FAILED, { .lost = 0 } } },
+	{ "sound, many waited for",
+	  "selftest",
+	  WORKLOAD_WAITMANY,
+	  FAULT_NONE,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
+	{ "a flipped bit in one of many",
+	  "selftest",
+	  WORKLOAD_WAITMANY,
+	  FAULT_CORRUPT,
+	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
+	{ "a message twice in one of many",
+	  "selftest",
+	  WORKLOAD_WAITMANY,
+	  FAULT_DUPLICATE,
+	  { OUTCOME_DONE, REPEAT_OK, { .duplicated = 1 } } },
+	{ "a message that is waited for and does not come",
+	  "selftest",
+	  WORKLOAD_WAITMANY,
+	  FAULT_LOSS,
+	  { OUTCOME_HUNG, REPEAT_RUNNING, { .lost = 0 } } },
+	{ "a sender to many that stalls",
+	  "selftest",
+	  WORKLOAD_WAITMANY,
+	  FAULT_STALL,
+	  { OUTCOME_HUNG, REPEAT_RUNNING, { .lost = 0 } } },
+	{ "a sound pump",
+	  "selftest",
+	  WORKLOAD_PUMP,
+	  FAULT_NONE,
+	  { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } },
+	{ "a flipped bit in a file",
+	  "selftest",
+	  WORKLOAD_PUMP,
+	  FAULT_CORRUPT,
+	  { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } },
+	{ "two messages in the wrong order in a file",
+	  "selftest",
+	  WORKLOAD_PUMP,
+	  FAULT_REORDER,
+	  { OUTCOME_DONE, REPEAT_OK, { .reordered = 1 } } },
+	{ "a message that the pump never gets",
+	  "selftest",
+	  WORKLOAD_PUMP,
+	  FAULT_LOSS,
+	  { OUTCOME_HUNG, REPEAT_RUNNING, { .lost = 0 } } },
 	{ "a sound stream in Python",
 	  "python-pipe",
 	  WORKLOAD_STREAM,
@@ -194,7 +266,8 @@ static const struct test {
 
 static void set_task(struct task *task, const struct test *test)
 {
-	bool many = test->workload == WORKLOAD_MPMC;
+	bool many = test->workload == WORKLOAD_MPMC, out = test->workload == WORKLOAD_FANOUT;
+	bool waits = test->workload == WORKLOAD_WAITMANY;
 
 	*task = (struct task) {
 		.mechanism = (uint32_t)mech_find(test->mechanism),
@@ -208,11 +281,13 @@ static void set_task(struct task *task, const struct test *test)
 			.many = many,
 			.workers = { many ? 2 : 1, many ? 2 : 1 },
 			.fault = test->fault,
+			.objects = waits ? OBJECTS : out ? 2 : 1,
+			.active = waits ? ACTIVE : 1,
 		},
 		.rate = test->workload == WORKLOAD_ONEWAY ? RATE : 0,
 		.messages = MESSAGES,
 		.producers = many ? 2 : 1,
-		.consumers = many ? 2 : 1,
+		.consumers = many || out ? 2 : 1,
 	};
 	for (int i = 0; i < WORKERS_MAX; i++)
 		task->cpu[i] = -1;

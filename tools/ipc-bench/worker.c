@@ -22,6 +22,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "crowd.h"
+#include "waitmany.h"
+
 #define BARRIER_PAUSES	200	/* then yield: the other side may need this CPU */
 #define AGAIN		2	/* further measurements of the line */
 #define ONEWAY_LEAD_NS	20000	/* from the barrier to the first slot */
@@ -42,6 +45,13 @@ static void fail(struct control *c, const char *what, int error)
 	if (!text[0])	/* the loops may know better */
 		snprintf(text, MECH_WHY, "%s: %s", what, strerror(-error));
 	_exit(1);
+}
+
+/* What is needed is not to be had here: no fault of the mechanism. */
+static void lack(struct control *c, const char *why)
+{
+	snprintf(c->worker[self.index].error, MECH_WHY, "%s", why);
+	_exit(WORKER_LACKS);
 }
 
 /* Wait for all workers. */
@@ -66,6 +76,7 @@ static int64_t start_line(struct control *c, enum pass pass)
 	barrier(c);
 	if (self.index == 0) {
 		c->ending = (struct ending){ 0 };
+		c->pump.promised = c->pump.finished = 0;
 		__atomic_store_n(start, bench_now(), __ATOMIC_RELAXED);
 	}
 	barrier(c);
@@ -83,8 +94,11 @@ static void *pages(size_t size)
 /* Messages begin on a cache line each; only before the first one there is room. */
 static int buffers(struct worker *w)
 {
+	const struct task *task = &w->control->task;
+	size_t out = task->workload == WORKLOAD_WAITMANY ? waitmany_slots(task) : w->port.batch;
+
 	w->stride = (w->port.size + PATTERN_LINE - 1) / PATTERN_LINE * PATTERN_LINE;
-	w->out = pages(w->stride * w->port.batch + MECH_ROOM);
+	w->out = pages(w->stride * out + MECH_ROOM);
 	w->in = pages(w->stride * w->port.batch + MECH_ROOM);
 	if (!w->out || !w->in)
 		return -ENOMEM;
@@ -123,19 +137,50 @@ static void open_side(struct control *c, struct link *link, int side)
 	self.port = link->port[side];
 }
 
+/* Whether another worker runs where this one does. */
+static bool shares_cpu(const struct task *task, unsigned int index)
+{
+	for (unsigned int i = 0; i < task_workers(task); i++)
+		if (i != index && task->cpu[i] == task->cpu[index])
+			return true;
+	return task->cpu[index] < 0;
+}
+
+/* What workloads with several objects, or with a descriptor behind them, need. */
+static void open_crowd(struct control *c)
+{
+	const struct task *task = &c->task;
+	const struct crowd_way *way = crowd_way(mechs[task->mechanism], task->setup.engine);
+	char why[MECH_WHY] = "";
+	int r = 0;
+
+	self.way = way;
+	self.yields = shares_cpu(task, self.index);
+	if (task->workload == WORKLOAD_PUMP)
+		r = pump_open(&self, why);
+	else if (task_has_engine(task) && self.side == 0)
+		r = way->out_open(&self, why);
+	else if (task->workload == WORKLOAD_WAITMANY)
+		r = way->in_open(&self, why);
+	if (r < 0)
+		lack(c, why);
+}
+
 static void prepare(struct control *c, struct link *link, unsigned int index)
 {
 	const struct task *task = &c->task;
 	unsigned int side = task_side(task, index);
+	unsigned int object = side ? task_object(task, index) : 0;
 	int r;
 
 	self = (struct worker){
 		.link = link,
-		.port = link->port[side],
+		.port = link[object].port[side],
 		.side = side,
 		.index = index,
 		.check = records_check(index),
 		.hist = records_hist(c, index),
+		.issue = &c->fanout.issue,
 		.stamps = records_stamps(),
 		.control = c,
 		.interval_ns = task->rate ? 1e9 / (double)task->rate : 0,
@@ -153,6 +198,7 @@ static void prepare(struct control *c, struct link *link, unsigned int index)
 	if (r < 0)
 		fail(c, "no memory for messages", r);
 	open_side(c, link, (int)side);
+	open_crowd(c);
 	noise_self_begin(&c->worker[index].noise); /* what it does only once, not in a pass */
 }
 
@@ -182,6 +228,14 @@ static int work(const struct task *task, const struct loops *loops)
 		return self.side == 0 ? recover_kill(&self) : recover_survive(&self);
 	case WORKLOAD_MPMC:
 		return self.side == 0 ? loops->mpmc_send(&self) : loops->mpmc_recv(&self);
+	case WORKLOAD_FANOUT:
+		return self.side == 0 ? fanout_send(&self) : fanout_recv(&self);
+	case WORKLOAD_WAITMANY:
+		return self.side == 0 ? waitmany_send(&self) : waitmany_recv(&self);
+	case WORKLOAD_PUMP:
+		return self.side == 0	 ? pump_feed(&self)
+		       : self.index == 1 ? pump_move(&self)
+					 : pump_drain(&self);
 	default:
 		return self.side == 0 ? loops->stream_send(&self) : loops->stream_recv(&self);
 	}
@@ -205,15 +259,22 @@ static int measured(struct control *c, enum pass pass)
 		result->cost = self.helper_cost;
 	if (self.began && self.side == 0)
 		result->start = self.began;
+	if (self.busy_ns)	/* the rest of its time worker 0 looks at others */
+		result->cost = (struct cost){ .cpu_ns = self.issued_ns };
+	result->busy_ns = self.busy_ns;
+	result->aside = self.aside;
+	result->wakeups = self.wakeups;
 	result->done = self.done;
 	result->late = self.late;
 	result->end = self.end;
 	return r;
 }
 
-/* What one producer sends of all messages. */
+/* What one producer sends of all messages; of fanout, rounds. */
 static uint64_t share(const struct task *task, uint64_t messages)
 {
+	if (task->workload == WORKLOAD_FANOUT)
+		return (messages + task->consumers - 1) / task->consumers;
 	return messages / task->producers + (self.index < messages % task->producers);
 }
 
@@ -227,6 +288,7 @@ static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t 
 	/* An end marker would be counted too; but who gets how many of several is not known. */
 	self.expected = pass == PASS_COUNTED && !c->task.setup.many ? self.limit : UINT64_MAX;
 	self.stop = 0;
+	self.aside = 0;
 	self.start = start_line(c, pass);
 	if (c->task.workload == WORKLOAD_ONEWAY)
 		self.start += ONEWAY_LEAD_NS;
@@ -244,6 +306,11 @@ static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t 
 		arm(0);
 	if (r < 0)
 		fail(c, self.side == 0 ? "producer" : "consumer", r);
+	if (c->task.workload == WORKLOAD_PUMP && self.index == 1) {
+		r = pump_check(&self);
+		if (r < 0)
+			fail(c, "what was moved", r);
+	}
 	barrier(c);
 }
 
@@ -255,8 +322,11 @@ static uint64_t counted_messages(const struct control *c)
 	/* The commands of a helper are counted, too: more of them. */
 	double enough = self.began ? 40e6 : 2e6;
 	double messages = ns > 0 ? enough * (double)control_done(c, PASS_TIMED) / (double)ns : 0;
+	/* Twenty times what goes together. */
+	double least = 20.0 * (c->task.workload == WORKLOAD_FANOUT ? c->task.consumers
+								   : c->task.setup.active);
 
-	return messages < 20 ? 20 : messages > 50000 ? 50000 : (uint64_t)messages;
+	return messages < least ? (uint64_t)least : messages > 50000 ? 50000 : (uint64_t)messages;
 }
 
 /* The histogram is for the pass that asked for it. */
@@ -265,6 +335,8 @@ static void clear_hist(struct control *c)
 	barrier(c);
 	if (self.index == 0 || self.hist != &c->hist)
 		hist_reset(self.hist);
+	if (self.index == 0)
+		hist_reset(self.issue);
 	barrier(c);
 }
 
@@ -342,7 +414,7 @@ static void count(struct control *c)
 {
 	static struct hist unused;
 
-	self.hist = &unused;	/* times of this pass mean nothing */
+	self.hist = self.issue = &unused;	/* times of this pass mean nothing */
 	if (self.index == 0 && write(c->notify, "", 1) != 1)
 		fail(c, "notify", -EPIPE);
 	/* Several that spin may take a time slice for a message. */

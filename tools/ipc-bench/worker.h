@@ -8,6 +8,7 @@
 #ifndef IPC_BENCH_WORKER_H
 #define IPC_BENCH_WORKER_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -24,8 +25,11 @@
 /* Distance of the messages whose transit is timed; a power of two. */
 #define WORKER_STAMP_EVERY 4096
 
+/* Exit code: it cannot have what it needs. */
+#define WORKER_LACKS 2
+
 struct worker {
-	struct link *link;
+	struct link *link;		/* the first of all objects */
 	struct port port;
 	struct pattern_shape shape;
 	unsigned int side;		/* 0 sends the stream or pings, 1 receives it or answers */
@@ -57,6 +61,18 @@ struct worker {
 	int64_t start;			/* of this pass, here */
 	int64_t end;			/* receipt of its last message */
 
+	/* fanout, waitmany: how it sends, or waits. */
+	const struct crowd_way *way;
+	int waiter;			/* descriptor to wait at */
+	bool yields;			/* others may need this CPU */
+	bool ended;			/* waitmany: the end marker was there */
+	uint64_t seen;			/* waitmany: received over all passes */
+	uint64_t wakeups;		/* waitmany: waits that ended in this pass */
+	uint64_t aside;			/* system calls of this pass that are not to be counted */
+	int64_t busy_ns;		/* fanout: this pass without the waiting in between */
+	int64_t issued_ns;		/* fanout: the part of it that worker 0 works */
+	struct hist *issue;		/* fanout: times of that */
+
 	/* Set by the loops of those with helpers. */
 	int64_t began;			/* when the helper did; 0: when the pass did */
 	struct cost helper_cost;
@@ -66,6 +82,15 @@ struct worker {
 static inline bool worker_goes_on(const struct worker *w, uint64_t done)
 {
 	return done < w->limit && !__atomic_load_n(&w->stop, __ATOMIC_RELAXED);
+}
+
+/* Let others run, if there may be any on this CPU. */
+static inline void worker_yield(struct worker *w)
+{
+	if (!w->yields)
+		return;
+	w->aside++;
+	sched_yield();
 }
 
 /* Be worker @index of the task: never returns. */
