@@ -54,7 +54,10 @@ def main():
     listed(tap)
     done = run("env", "--json", "-")
     env = json.loads(done.stdout)
-    tap.result("env: JSON", keys(env, {"kernel", "cpu", "clock"}))
+    tap.result("env: JSON", keys(env, {"kernel", "cpu", "clock", "weir_engine"}))
+    done = run("env", env={**os.environ, "WEIR_ENGINE": "epoll"})
+    tap.result("env: which engine runs, and why",
+               expect(done, 0, "weir_engine.engine                   epoll", "weir_engine.reason"))
     floor = json.loads(run("floor", "--json", "-").stdout)
     tap.result("floor: JSON has all keys", keys(floor, FLOOR))
     tap.result("floor: sizes are keys of the fills",

@@ -178,7 +178,7 @@ int command_env(const struct options *options)
 
 	if (options->json && report_writable(options->json) < 0)
 		return EXIT_USAGE;
-	env = env_gather();
+	env = report_environment();
 	if (env && wants_text(options))
 		env_print(env, stdout);
 	return deliver(env, options);

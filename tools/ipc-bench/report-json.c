@@ -9,6 +9,7 @@
 #include "bench/env.h"
 #include "report.h"
 #include "weir/base.h"
+#include "weir/engine.h"
 
 #ifndef IPC_BENCH_VERSION
 #define IPC_BENCH_VERSION "unknown"
@@ -34,6 +35,20 @@ json_t *report_tool(void)
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", "ipc-bench", "version",
 			 IPC_BENCH_VERSION, "weir_version", weir_version(), "git", env_git(),
 			 "compiler", env_compiler(), "cflags", env_cflags());
+}
+
+json_t *report_environment(void)
+{
+	struct weir_engine_report report = { .size = sizeof(report) };
+	json_t *json = env_gather();
+
+	if (!json || weir_engine(&report) < 0)
+		return json;
+	json_object_set_new(json, "weir_engine",
+			    json_pack("{s:s, s:s, s:s}", "engine", weir_engine_name(report.engine),
+				      "wanted", weir_engine_name(report.wanted), "reason",
+				      report.reason));
+	return json;
 }
 
 static json_t *numbers(const double *values, size_t count)
@@ -303,7 +318,7 @@ json_t *report_json(const struct run *run)
 
 	json_object_set_new(json, "schema", json_string("ipc-bench/1"));
 	json_object_set_new(json, "tool", report_tool());
-	json_object_set_new(json, "environment", env_gather());
+	json_object_set_new(json, "environment", report_environment());
 	json_object_set_new(json, "command", command(run->options));
 	json_object_set_new(json, "seed", integer(run->seed));
 	json_object_set_new(json, "elapsed_s", number((double)(bench_now() - run->begin) / 1e9));

@@ -10,6 +10,9 @@
 /* The whole result as doc/man/ipc-bench.1 describes it; a new reference, NULL without memory. */
 json_t *report_json(const struct run *run);
 
+/* The machine, and what weir has on it; a new reference, NULL without memory. */
+json_t *report_environment(void);
+
 /* The same in a file, "-" being standard output. Returns 0 or a negative errno after a message. */
 int report_write(const json_t *json, const char *path);
 
