@@ -14,8 +14,14 @@
 #include "wait/turn.h"
 #include "weir/base.h"
 
-#define ENTRIES		256
-#define COMPLETIONS	4096
+/*
+ * What a ring holds counts as locked memory of the user, 48 KiB and 8 KiB. Where there is no room
+ * for a completion the poll ends and begins anew, which takes longer and loses nothing.
+ */
+#define ENTRIES		64
+#define COMPLETIONS	1024
+#define FEW_ENTRIES	16
+#define FEW_COMPLETIONS	64
 #define FIRST_ROOM	64
 /* Of what is ours. */
 #define NOBODY		UINT64_MAX
@@ -67,6 +73,15 @@ static void unlock(struct polls *p, bool locked)
 	turn_give(&p->lock, locked);
 }
 
+static int open_ring(struct ring *r, uint32_t flags)
+{
+	int result = ring_open(r, ENTRIES, COMPLETIONS, flags);
+
+	if (result == -ENOMEM)
+		result = ring_open(r, FEW_ENTRIES, FEW_COMPLETIONS, flags);
+	return result;
+}
+
 int polls_open(int epoll, struct polls **ret_polls)
 {
 	struct polls *p = calloc(1, sizeof(*p));
@@ -74,7 +89,7 @@ int polls_open(int epoll, struct polls **ret_polls)
 
 	if (!p)
 		return -ENOMEM;
-	result = ring_open(&p->ring, ENTRIES, COMPLETIONS, RING_ONE_THREAD);
+	result = open_ring(&p->ring, RING_ONE_THREAD);
 	if (result < 0) {
 		free(p);
 		return result;
@@ -256,7 +271,7 @@ static int reopen(struct polls *p, uint32_t flags)
 	ring_close(&p->ring);
 	p->calls += p->ring.calls;
 	p->to_do_count = p->to_cancel_count = 0;
-	result = ring_open(&p->ring, ENTRIES, COMPLETIONS, flags);
+	result = open_ring(&p->ring, flags);
 	for (uint32_t i = 0; i < p->room; i++)
 		if (p->polls[i].state == POLL_NEW || p->polls[i].state == POLL_LIVE)
 			submit_later(p, i);
