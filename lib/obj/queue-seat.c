@@ -15,6 +15,17 @@
 _Thread_local struct queue_cache queue_cache[QUEUE_CACHED]
 	__attribute__((tls_model("initial-exec")));
 
+/* Of this thread; 0: not yet. Threads that come later are not taken for those that have ended. */
+static _Thread_local uint64_t thread_number __attribute__((tls_model("initial-exec")));
+static uint64_t thread_numbers;
+
+static uint64_t number_of_thread(void)
+{
+	if (thread_number == 0)
+		thread_number = add_relaxed(&thread_numbers, 1) + 1;	/* relaxed: a counter */
+	return thread_number;
+}
+
 /*
  * In the queue
  */
@@ -155,7 +166,16 @@ static bool have(struct queue_seat *s, uint32_t me)
 	uint32_t was = load_relaxed(&s->thread);	/* relaxed: the exchange finds out */
 	bool free = was == 0 || sys_thread_ended(was);
 
-	return free && cas_acquire(&s->thread, &was, me);	/* order: THREAD acquire */
+	if (!free || !cas_acquire(&s->thread, &was, me))	/* order: THREAD acquire */
+		return false;
+	store_relaxed(&s->number, number_of_thread());	/* relaxed: means something to us alone */
+	return true;
+}
+
+static bool is_mine(const struct queue_seat *s)
+{
+	/* relaxed: ours or not; 0 in the memory of a forked child */
+	return thread_number != 0 && load_relaxed(&s->number) == thread_number;
 }
 
 static struct queue_seat *block_of(struct weir_queue *q, uint32_t index, bool make)
@@ -167,13 +187,18 @@ static struct queue_seat *block_of(struct weir_queue *q, uint32_t index, bool ma
 	return load_acquire(&q->blocks[index]);	/* order: WIPED acquire */
 }
 
-static struct queue_seat *mine(struct weir_queue *q, uint32_t me)
+static struct queue_seat *mine(struct weir_queue *q)
 {
+	/* order: WIPED acquire: one that another thread has made */
+	struct queue_seat *last = load_acquire(&q->last);
+
+	if (last && is_mine(last))
+		return last;
 	for (uint32_t i = 0; i < QUEUE_BLOCKS; i++) {
 		struct queue_seat *block = block_of(q, i, false);
 
 		for (uint32_t k = 0; block && k < QUEUE_BLOCK_SEATS; k++)
-			if (load_relaxed(&block[k].thread) == me)	/* relaxed: ours or not */
+			if (is_mine(&block[k]))
 				return &block[k];
 		if (!block)
 			break;
@@ -222,13 +247,12 @@ static void take_over(struct queue_seat *s)
 
 int queue_sit_slow(struct weir_queue *q, struct queue_seat **ret_seat)
 {
-	uint32_t me = sys_thread();
-	struct queue_seat *s = mine(q, me);
+	struct queue_seat *s = mine(q);
 	bool old = s;
 	int result = 0;
 
 	if (!s)
-		s = another(q, me);
+		s = another(q, sys_thread());
 	if (!s)
 		return -ENOMEM;
 	/* order: THREAD acquire, from open_seat() by whoever had it before */
@@ -240,6 +264,7 @@ int queue_sit_slow(struct weir_queue *q, struct queue_seat **ret_seat)
 		store_release(&s->thread, 0);	/* order: THREAD release, to have() */
 		return result;
 	}
+	store_release(&q->last, s);	/* order: WIPED release, to mine() */
 	queue_cache[q->number % QUEUE_CACHED] = (struct queue_cache){ q->number, s };
 	*ret_seat = s;
 	return 0;

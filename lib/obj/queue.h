@@ -33,6 +33,7 @@
 struct queue_seat {
 	uint32_t thread;	/* whose it is; 0: nobody's */
 	uint32_t name;		/* in the queue; 0: not yet */
+	uint64_t number;	/* of the thread, of all that this process has had */
 	uint64_t word;		/* of the name, with its generation */
 	struct weir_seat *shared;
 	struct weir_queue *queue;
@@ -85,6 +86,7 @@ struct weir_queue {
 	uint64_t room;		/* what memory a put that is to be polled has not found; 0: none */
 	struct watched watched;
 	void *blocks[QUEUE_BLOCKS];	/* struct queue_seat[QUEUE_BLOCK_SEATS] each */
+	struct queue_seat *last;	/* that was looked for among them */
 };
 
 /* The seats that this thread used last, by the numbers of their queues. */
