@@ -10,6 +10,7 @@
 #include "sys/net.h"
 #include "sys/sys.h"
 #include "uring/choice.h"
+#include "wait/park.h"
 
 #define AT_ONCE		256
 /* How long after a look that was not certain the next one is. */
@@ -282,14 +283,15 @@ static int64_t next_time(const struct weir_waitset *set)
 }
 
 /* In the engine, without the lock. How many signals, or -EINTR. */
-static int ask_engine(struct weir_waitset *set, int64_t deadline, bool *locked)
+static int ask_engine(struct weir_waitset *set, uint32_t flags, int64_t deadline, bool *locked)
 {
+	bool spin = !(flags & WEIR_NOSPIN) && set->may_spin;
 	struct engine_event events[AT_ONCE];
 	int n;
 
 	set->sleeping = deadline > 0;
 	waitset_unlock(set, *locked);
-	n = engine_wait(set->engine, events, AT_ONCE, deadline);
+	n = engine_wait(set->engine, events, AT_ONCE, spin, deadline);
 	*locked = waitset_lock(set);
 	set->sleeping = false;
 	if (n > 0) {
@@ -314,7 +316,7 @@ static int go_round(struct weir_waitset *set, struct weir_event *events, size_t 
 	take_due(set, now);
 	sweep(set, now);
 	until = set->ready.count > 0 ? 0 : earlier(deadline, next_time(set));
-	result = ask_engine(set, until, locked);
+	result = ask_engine(set, flags, until, locked);
 	if (turn_closing(&set->private->waiting))
 		return -ESHUTDOWN;
 	n = report(set, events, count, now);
@@ -363,7 +365,7 @@ int weir_waitset_wait(struct weir_waitset *set, struct weir_event *events, size_
 	bool locked;
 	int result;
 
-	if (!set || !events || count == 0 || count > INT32_MAX || (flags & ~WEIR_INTR))
+	if (!set || !events || count == 0 || count > INT32_MAX || (flags & ~(WEIR_INTR | WEIR_NOSPIN)))
 		return -EINVAL;
 	if (!set->private->ours)
 		return -EBUSY;
@@ -487,6 +489,7 @@ int weir_waitset(struct weir_waitset **ret_set, const struct weir_waitset_option
 		return -ENOMEM;
 	set->outer = set->outer_timer = set->outer_bell = -1;
 	set->sweep_at = WEIR_FOREVER;
+	set->may_spin = park_may_spin();
 	result = open_set(set, engine);
 	if (result < 0) {
 		free_set(set);

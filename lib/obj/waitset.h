@@ -83,6 +83,7 @@ struct weir_waitset {
 	struct waitset_private *private;
 	struct engine *engine;
 	bool sleeping;			/* somebody is in the engine */
+	bool may_spin;
 	struct source **sources;	/* by place; NULL: free */
 	uint32_t generations;		/* of ids */
 	uint32_t count;

@@ -183,7 +183,8 @@ static int wait_in_epoll(struct engine *e, struct engine_event *ret, size_t coun
 	return n < 0 ? n : sift(e, ret, n);
 }
 
-static int wait_in_ring(struct engine *e, struct engine_event *ret, size_t count, int64_t deadline)
+static int wait_in_ring(struct engine *e, struct engine_event *ret, size_t count, bool spin,
+			int64_t deadline)
 {
 	int n = 0, result;
 
@@ -193,7 +194,8 @@ static int wait_in_ring(struct engine *e, struct engine_event *ret, size_t count
 	n = n < 0 ? 0 : n;
 	if ((size_t)n == count)
 		return n;
-	result = polls_wait(e->polls, ret + n, count - (size_t)n, n > 0 ? 0 : deadline);
+	result = polls_wait(e->polls, ret + n, count - (size_t)n, spin,
+			    n > 0 ? 0 : deadline);
 	if (result < 0 && result != -EINTR) {
 		polls_give_up(e->polls);
 		e->given_up = true;
@@ -206,10 +208,11 @@ static int wait_in_ring(struct engine *e, struct engine_event *ret, size_t count
 	return n == 0 && result == -EINTR ? result : n;
 }
 
-int engine_wait(struct engine *e, struct engine_event *ret_events, size_t count, int64_t deadline)
+int engine_wait(struct engine *e, struct engine_event *ret_events, size_t count, bool spin,
+		int64_t deadline)
 {
 	if (has_ring(e))
-		return wait_in_ring(e, ret_events, count, deadline);
+		return wait_in_ring(e, ret_events, count, spin, deadline);
 	return wait_in_epoll(e, ret_events, count, deadline);
 }
 

@@ -61,9 +61,11 @@ void engine_unwatch(struct engine *e, int fd);
 
 /*
  * Wait for up to @count events until @deadline; how many, 0 if none came; -EINTR. May return 0
- * early, after engine_kick() and otherwise.
+ * early, after engine_kick() and otherwise. @spin: it may stay awake for some microseconds before
+ * it sleeps.
  */
-int engine_wait(struct engine *e, struct engine_event *ret_events, size_t count, int64_t deadline);
+int engine_wait(struct engine *e, struct engine_event *ret_events, size_t count, bool spin,
+		int64_t deadline);
 /* Have the thread that waits, or the next one, return from engine_wait(). Any thread. */
 void engine_kick(struct engine *e);
 

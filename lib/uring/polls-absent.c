@@ -33,7 +33,7 @@ int polls_share(UNUSED struct polls *p)
 }
 
 int polls_wait(UNUSED struct polls *p, UNUSED struct engine_event *ret, UNUSED size_t count,
-	       UNUSED int64_t deadline)
+	       UNUSED bool spin, UNUSED int64_t deadline)
 {
 	return -ENOSYS;
 }

@@ -33,10 +33,11 @@ void polls_unwatch(struct polls *p, int place);
 int polls_share(struct polls *p);
 
 /*
- * Wait until @deadline for events; how many, 0 for none; -EINTR; any other error: it cannot be used
- * any more.
+ * Wait until @deadline for events, first awake for as long as that was worth it lately if @spin;
+ * how many, 0 for none; -EINTR; any other error: it cannot be used any more.
  */
-int polls_wait(struct polls *p, struct engine_event *ret, size_t count, int64_t deadline);
+int polls_wait(struct polls *p, struct engine_event *ret, size_t count, bool spin,
+	       int64_t deadline);
 
 /* Hand all to the epoll. */
 void polls_give_up(struct polls *p);

@@ -159,7 +159,7 @@ WEIR_PUBLIC int weir_waitset_remove(struct weir_waitset *set, uint64_t source);
  * Wait until at least one source is ready, or @deadline; up to @count that are.
  *
  * @events	is filled in, in the order in which they became ready
- * @flags	WEIR_INTR
+ * @flags	WEIR_INTR, WEIR_NOSPIN
  * An empty set waits for its deadline, or for what another thread adds. Any thread; while one waits
  * others wait for their turn.
  *
