@@ -283,7 +283,8 @@ static int64_t next_time(const struct weir_waitset *set)
 }
 
 /* In the engine, without the lock. How many signals, or -EINTR. */
-static int ask_engine(struct weir_waitset *set, uint32_t flags, int64_t deadline, bool *locked)
+static int ask_engine(struct weir_waitset *set, uint32_t flags, int64_t deadline,
+		      bool *locked)
 {
 	bool spin = !(flags & WEIR_NOSPIN) && set->may_spin;
 	struct engine_event events[AT_ONCE];

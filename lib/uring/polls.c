@@ -428,7 +428,8 @@ static bool has_to_enter(const struct polls *p)
 	return ring_has_work(&p->ring) || io_uring_sq_ready(&p->ring.raw) > 0;
 }
 
-int polls_wait(struct polls *p, struct engine_event *ret, size_t count, bool spin, int64_t deadline)
+int polls_wait(struct polls *p, struct engine_event *ret, size_t count, bool spin,
+	       int64_t deadline)
 {
 	int result = check_thread(p), n;
 	bool all;
