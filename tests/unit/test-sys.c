@@ -18,6 +18,7 @@
 #include "base/cc.h"
 #include "base/clock.h"
 #include "sys/net.h"
+#include "sys/stream.h"
 #include "sys/sys.h"
 #include "weir/base.h"
 
@@ -89,6 +90,23 @@ static void make_net_calls(int result[SYS_CALL_COUNT])
 	result[SYS_CALL_EPOLL_WAIT] = net_next(-1, &id);
 }
 
+static void make_stream_calls(int result[SYS_CALL_COUNT])
+{
+	char byte;
+	struct iovec part = { &byte, 1 };
+	struct mmsghdr packet = { 0 };
+	struct stream_signals signals;
+
+	result[SYS_CALL_READ_PARTS] = (int)stream_read(-1, &part, 1);
+	result[SYS_CALL_WRITE_PARTS] = (int)stream_write(-1, &part, 1);
+	result[SYS_CALL_SEND_PACKETS] = stream_send_packets(-1, &packet, 1);
+	result[SYS_CALL_SYNC] = stream_sync(-1);
+	result[SYS_CALL_SEEK] = (int)stream_position(-1);
+	stream_quiet(&signals);
+	stream_loud(&signals, true);
+	result[SYS_CALL_SIGNAL_MASK] = 0;
+}
+
 static void make_all_calls(int result[SYS_CALL_COUNT])
 {
 	struct pollfd none = { .fd = -1 };
@@ -135,6 +153,7 @@ static void make_all_calls(int result[SYS_CALL_COUNT])
 	result[SYS_CALL_SENDMSG] = sys_send_fds(-1, "", 1, NULL, 0);
 	result[SYS_CALL_RECVMSG] = sys_recv_fds(-1, buffer, 1, &received);
 	make_net_calls(result);
+	make_stream_calls(result);
 }
 
 START_TEST(each_call_can_be_failed_and_leaves_errno_alone)
@@ -150,6 +169,7 @@ START_TEST(each_call_can_be_failed_and_leaves_errno_alone)
 		case SYS_CALL_DUP:		/* falls back */
 		case SYS_CALL_NAMESPACE:
 		case SYS_CALL_EVENT_WRITE:	/* has no result */
+		case SYS_CALL_SIGNAL_MASK:
 		case SYS_CALL_EVENT_READ:	/* says whether */
 			break;
 		default:
