@@ -10,6 +10,7 @@
 #include <weir/listener.h>
 #include <weir/object.h>
 #include <weir/pipe.h>
+#include <weir/pump.h>
 #include <weir/queue.h>
 #include <weir/version.h>
 #include <weir/waitset.h>

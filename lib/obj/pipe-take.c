@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sys/sys.h"
+
 #define TAKE_FLAGS (WEIR_INTR | WEIR_NOSPIN)
 #define ROOM_FIRST 64
 /* Up to where a batch makes room for all that it may get. */
@@ -430,4 +432,99 @@ int weir_pipe_release(struct weir_end *end, const void *data)
 		return release_slow(end, data);
 	rx->ease = RX_PLAIN;
 	return pipe_rx_settle_at(rx, rx->lane.head);
+}
+
+/* ---- of a pump ---- */
+
+/* The entry of @data, which is probably the one at *@at. */
+static struct taken *find_next(const struct pipe_rx *rx, const void *data, uint32_t *at)
+{
+	const struct pipe_ledger *l = &rx->ledger;
+	struct taken *t = *at < l->count ? entry(l, *at) : NULL;
+
+	++*at;
+	return t && is_at(rx, t, data) ? t : find(rx, data);
+}
+
+void pipe_taken_positions(struct weir_end *end, const struct weir_msg *messages, size_t count,
+			  uint64_t *ret_positions)
+{
+	bool locked = pipe_ledger_take(end->rx);
+	uint32_t at = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct taken *t = find_next(end->rx, messages[i].data, &at);
+
+		/* What came in pieces is entered where the next one begins: that is its end. */
+		ret_positions[i] = !t ? 0 : t->own ? t->begin - 1 : t->begin;
+	}
+	pipe_ledger_give(end->rx, locked);
+}
+
+void pipe_taken_release(struct weir_end *end, const struct weir_msg *messages, size_t count)
+{
+	struct pipe_rx *rx = end->rx;
+	uint32_t at = 0;
+	bool locked;
+
+	turn_visit(&rx->side.turn);
+	locked = pipe_ledger_take(rx);
+	for (size_t i = 0; i < count; i++) {
+		struct taken *t = find_next(rx, messages[i].data, &at);
+
+		if (t)
+			drop(t);
+	}
+	settle(rx);
+	if (!locked)
+		pipe_rx_changed(end);
+	pipe_ledger_give(rx, locked);
+	turn_leave(&rx->side.turn);
+}
+
+/* Whether the ledger ends with these, one behind the other, and the head stands behind them. */
+static bool are_last(const struct pipe_rx *rx, const struct weir_msg *messages, size_t count)
+{
+	const struct pipe_ledger *l = &rx->ledger;
+	uint64_t next = rx->lane.head;
+
+	if (count > l->count || rx->large.mode != LARGE_NONE)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const struct taken *t = entry(l, l->count - 1 - (uint32_t)i);
+		const struct weir_msg *m = &messages[count - 1 - i];
+
+		next -= lane_record_size(m->size);
+		if (!is_at(rx, t, m->data) || t->begin != next)
+			return false;
+	}
+	return true;
+}
+
+void pipe_taken_return(struct weir_end *end, const struct weir_msg *messages, size_t count)
+{
+	struct pipe_rx *rx = end->rx;
+	bool locked, ledger;
+
+	if (pipe_enter_rx(end, 0, WEIR_FOREVER, &locked) < 0)
+		return;
+	ledger = pipe_ledger_take(rx);
+	/* Only the first can be one that was too large. */
+	if (rx->ledger.count > 0 && entry(&rx->ledger, 0)->own == messages->data) {
+		drop(entry(&rx->ledger, 0));
+		settle(rx);
+		messages++;
+		count--;
+	}
+	if (count > 0 && are_last(rx, messages, count)) {
+		rx->ledger.count -= (uint32_t)count;
+		for (size_t i = 0; i < count; i++)
+			rx->lane.head -= lane_record_size(messages[i].size);
+		/* Whoever polls has perhaps been told that there is nothing. */
+		if (end->core->levels[end->rx_lane] >= 0)
+			sys_event_set(end->core->levels[end->rx_lane]);
+	}
+	pipe_rx_changed(end);
+	pipe_ledger_give(rx, ledger);
+	turn_give(&rx->side.turn, locked);
 }

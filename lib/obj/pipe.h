@@ -249,6 +249,16 @@ void pipe_taken_enter(struct pipe_rx *rx);
 bool pipe_taken_any(struct pipe_rx *rx);
 /* What is taken is not any more; the next owner receives it again. */
 void pipe_taken_forget(struct pipe_rx *rx);
+/* Of messages that are taken: which they are, by positions that no others of this lane have. */
+void pipe_taken_positions(struct weir_end *end, const struct weir_msg *messages, size_t count,
+			  uint64_t *ret_positions);
+/* Be done with them, together. */
+void pipe_taken_release(struct weir_end *end, const struct weir_msg *messages, size_t count);
+/*
+ * Have them received again, if they are the last that were received; otherwise the next owner will.
+ * What was too large for the ring is released.
+ */
+void pipe_taken_return(struct weir_end *end, const struct weir_msg *messages, size_t count);
 /* Up to where messages are received and released. The caller has the ledger's turn. */
 static inline uint64_t pipe_rx_done(const struct pipe_rx *rx)
 {
