@@ -92,9 +92,6 @@ static int arm_in(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
 {
 	struct pipe_rx *rx = end->rx;
 
-	*ret_ready = look_in(end, hung_up);
-	if (*ret_ready)
-		return 0;
 	/* relaxed: another thread may release what is taken */
 	if (rx->lane.head != load_relaxed(&rx->lane.published))
 		pipe_rx_publish(end);
@@ -107,22 +104,16 @@ static int arm_in(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
 	return 1;
 }
 
-static void announce(struct pipe_tx *tx)
+static int arm_out(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
 {
+	struct pipe_tx *tx = end->tx;
+
 	/* The reader counts the room from here. */
 	lane_tx_mark(&tx->lane);
 	/* relaxed: read by a reader that has seen the announcement, which is stored after it */
 	store_relaxed(&tx->side.park.mine->need, lane_record_size(PIPE_POLL_ROOM));
 	park_announce(&tx->side.park, WAIT_DEEP);
 	tx->side.park.standing = true;
-}
-
-static int arm_out(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
-{
-	*ret_ready = look_out(end, hung_up);
-	if (*ret_ready)
-		return 0;
-	announce(end->tx);
 	*ret_ready = look_out(end, hung_up);
 	return 0;
 }
@@ -136,7 +127,7 @@ static int refused(int error, uint32_t event, uint32_t *ret_ready)
 	return 0;
 }
 
-static int arm_rx(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
+static int look_rx(struct weir_end *end, bool hung_up, bool arm, uint32_t *ret_ready)
 {
 	uint32_t ready;
 	bool locked;
@@ -144,13 +135,15 @@ static int arm_rx(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
 
 	if (result < 0)
 		return refused(result, WEIR_IN, ret_ready);
-	result = arm_in(end, hung_up, &ready);
+	ready = look_in(end, hung_up);
+	if (!ready && arm)
+		result = arm_in(end, hung_up, &ready);
 	turn_give(&end->rx->side.turn, locked);
 	*ret_ready |= ready;
 	return result;
 }
 
-static int arm_tx(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
+static int look_tx(struct weir_end *end, bool hung_up, bool arm, uint32_t *ret_ready)
 {
 	uint32_t ready;
 	bool locked;
@@ -158,20 +151,23 @@ static int arm_tx(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
 
 	if (result < 0)
 		return refused(result, WEIR_OUT, ret_ready);
-	result = arm_out(end, hung_up, &ready);
+	ready = look_out(end, hung_up);
+	if (!ready && arm)
+		result = arm_out(end, hung_up, &ready);
 	turn_give(&end->tx->side.turn, locked);
 	*ret_ready |= ready;
 	return result;
 }
 
-int pipe_source_arm(struct weir_end *end, uint32_t events, bool hung_up, uint32_t *ret_ready)
+int pipe_source_look(struct weir_end *end, uint32_t events, bool hung_up, bool arm,
+		     uint32_t *ret_ready)
 {
 	int later = 0;
 
 	*ret_ready = hung_up ? WEIR_HUP : 0;
 	if (events & WEIR_IN)
-		later |= arm_rx(end, hung_up, ret_ready);
+		later |= look_rx(end, hung_up, arm, ret_ready);
 	if (events & WEIR_OUT)
-		later |= arm_tx(end, hung_up, ret_ready);
+		later |= look_tx(end, hung_up, arm, ret_ready);
 	return later;
 }

@@ -277,10 +277,11 @@ int pipe_source_bell(const struct weir_end *end, uint32_t event);
 /* Own the sides for @events, and have them signal: 0, -EBUSY, -EOPNOTSUPP, -EBADMSG, ... */
 int pipe_source_begin(struct weir_end *end, uint32_t events);
 /*
- * Which of @events hold, and WEIR_HUP; if none, all of @events are armed. @hung_up: the line says
- * so. 0; 1: look again before long, whatever is signalled.
+ * Which of @events hold, and WEIR_HUP; if none and @arm, all of @events are armed. @hung_up: the
+ * line says so. 0; 1: look again before long, whatever is signalled.
  */
-int pipe_source_arm(struct weir_end *end, uint32_t events, bool hung_up, uint32_t *ret_ready);
+int pipe_source_look(struct weir_end *end, uint32_t events, bool hung_up, bool arm,
+		     uint32_t *ret_ready);
 /* WEIR_OUT: room for a message of this size, or for the largest if that is less. */
 #define PIPE_POLL_ROOM	64
 

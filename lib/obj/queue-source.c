@@ -174,7 +174,7 @@ int queue_source_begin(struct weir_queue *q, uint32_t events)
 	return 0;
 }
 
-int queue_source_arm(struct weir_queue *q, uint32_t events, uint32_t *ret_ready)
+static int look_or_arm(struct weir_queue *q, uint32_t events, bool to_arm, uint32_t *ret_ready)
 {
 	struct queue_seat *s;
 	uint32_t ready;
@@ -184,7 +184,7 @@ int queue_source_arm(struct weir_queue *q, uint32_t events, uint32_t *ret_ready)
 	if (unlikely(result < 0))
 		goto out;
 	ready = look(s, events);
-	if (ready == 0) {
+	if (ready == 0 && to_arm) {
 		/* Who waits in a set has nobody who keeps watch. */
 		queue_look_around(s);
 		result = arm(s, events, &ready);
@@ -199,6 +199,16 @@ out:
 		result = 0;
 	}
 	return result;
+}
+
+int queue_source_arm(struct weir_queue *q, uint32_t events, uint32_t *ret_ready)
+{
+	return look_or_arm(q, events, true, ret_ready);
+}
+
+int queue_source_look(struct weir_queue *q, uint32_t events, uint32_t *ret_ready)
+{
+	return look_or_arm(q, events, false, ret_ready);
 }
 
 int queue_source_fd(const struct weir_queue *q, enum queue_side side)

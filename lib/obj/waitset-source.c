@@ -209,14 +209,15 @@ static int begin_object(const struct source *s, uint32_t events)
 	return queue_source_begin(s->object.queue, events);
 }
 
-int source_look(struct source *s)
+int source_look(struct source *s, bool arm)
 {
 	int result;
 
 	if (s->kind == SOURCE_PIPE)
-		return pipe_source_arm(s->object.end, s->events, s->hung_up, &s->ready);
+		return pipe_source_look(s->object.end, s->events, s->hung_up, arm, &s->ready);
 	s->ready = 0;
-	result = queue_source_arm(s->object.queue, s->events, &s->ready);
+	result = arm ? queue_source_arm(s->object.queue, s->events, &s->ready)
+		     : queue_source_look(s->object.queue, s->events, &s->ready);
 	/* A call would say so at once. */
 	if (result < 0 && result != -ESHUTDOWN)
 		s->ready = s->events;

@@ -12,7 +12,13 @@
 #include "uring/choice.h"
 #include "wait/park.h"
 
+#define WAIT_FLAGS	(WEIR_INTR | WEIR_NOSPIN)
 #define AT_ONCE		256
+/* How many are looked at without having been armed. */
+#define PEEK_MOST	16
+#define PEEK_ROOM	64
+/* How long what the kernel knows may wait while there is something else. */
+#define ASK_NS		(20 * NS_PER_US)
 /* How long after a look that was not certain the next one is. */
 #define LOOK_AGAIN_NS	(4 * NS_PER_MS)
 /*
@@ -135,7 +141,7 @@ static void look(struct weir_waitset *set, struct source *s, int64_t now)
 		waitset_move(s, NULL);
 		return;
 	}
-	later = source_look(s);
+	later = source_look(s, true);
 	s->looked_in = set->waits;
 	waitset_move(s, s->ready ? &set->ready : NULL);
 	if (s->ready)
@@ -153,8 +159,79 @@ static void look_at_all(struct weir_waitset *set, struct source_list *list, int6
 		look(set, list->first, now);
 }
 
+/* Look without arming. */
+static void glance(struct weir_waitset *set, struct source *s)
+{
+	if (!source_is_object(s)) {
+		waitset_move(s, NULL);
+		return;
+	}
+	source_look(s, false);
+	s->looked_in = set->waits;
+	if (s->ready)
+		waitset_move(s, &set->ready);
+}
+
+/* In a small set all objects are looked at, though some are armed and will be signalled. */
+static bool is_small(const struct weir_waitset *set)
+{
+	return set->objects > 0 && set->objects <= PEEK_MOST && set->room <= PEEK_ROOM;
+}
+
+/* Whether one of those that may be looked at without arming is ready. */
+static bool peek(struct weir_waitset *set)
+{
+	struct source *s, *next;
+
+	if (is_small(set)) {
+		for (uint32_t i = 0; i < set->room; i++) {
+			s = set->sources[i];
+			if (s && source_is_object(s) && s->list != &set->ready)
+				glance(set, s);
+		}
+	} else {
+		for (s = set->to_look_at.first; s; s = next) {
+			next = s->next;
+			glance(set, s);
+		}
+	}
+	return set->ready.count > 0;
+}
+
+static bool may_spin(const struct weir_waitset *set, uint32_t flags)
+{
+	return set->may_spin && !(flags & WEIR_NOSPIN);
+}
+
+static bool peek_or_signal(void *arg)
+{
+	struct weir_waitset *set = arg;
+
+	return peek(set) || engine_has_work(set->engine);
+}
+
+/*
+ * Who sends to one that is not armed makes no system call, and neither do we. So those that were
+ * reported last, if they are few, or all of a small set, are looked at for a while before they are
+ * armed. Whether something has come.
+ */
+static bool wait_awake(struct weir_waitset *set, uint32_t flags, int64_t deadline)
+{
+	if (set->ready.count > 0 || set->to_look_at.count > PEEK_MOST)
+		return false;
+	if (deadline <= 0 && set->outer < 0) {
+		peek(set);
+		return true;
+	}
+	if (deadline <= 0 || !may_spin(set, flags) ||
+	    (set->to_look_at.count == 0 && !is_small(set)))
+		return false;
+	set->spun = true;
+	return spin_for(&set->spin, peek_or_signal, set, deadline);
+}
+
 /* What the engine says of a source. */
-static void take_signal(struct weir_waitset *set, const struct engine_event *event, int64_t now)
+static void take_signal(struct weir_waitset *set, const struct engine_event *event)
 {
 	struct source *s = waitset_find(set, event->key >> 2);
 	uint32_t hung_up = event->events & (EPOLLHUP | EPOLLERR) ? WEIR_HUP : 0;
@@ -164,9 +241,13 @@ static void take_signal(struct weir_waitset *set, const struct engine_event *eve
 		return;
 	if (source_is_object(s)) {
 		s->hung_up |= (event->key & 3) == WHICH_FD && hung_up;
-		if (s->list != &set->ready)
-			look(set, s, now);
+		if (s->list == &set->ready)
+			return;
+		/* Armed again only if we are to sleep: who signals may be about to bring it. */
+		glance(set, s);
 		set->in_vain += !s->ready;
+		if (!s->ready)
+			waitset_move(s, &set->to_look_at);
 		return;
 	}
 	s->ready = hung_up | (event->events & EPOLLIN ? WEIR_IN : 0) |
@@ -286,7 +367,7 @@ static int64_t next_time(const struct weir_waitset *set)
 static int ask_engine(struct weir_waitset *set, uint32_t flags, int64_t deadline,
 		      bool *locked)
 {
-	bool spin = !(flags & WEIR_NOSPIN) && set->may_spin;
+	bool spin = may_spin(set, flags) && !set->spun;
 	struct engine_event events[AT_ONCE];
 	int n;
 
@@ -295,14 +376,23 @@ static int ask_engine(struct weir_waitset *set, uint32_t flags, int64_t deadline
 	n = engine_wait(set->engine, events, AT_ONCE, spin, deadline);
 	*locked = waitset_lock(set);
 	set->sleeping = false;
-	if (n > 0) {
-		int64_t now = clock_now();
-
-		for (int i = 0; i < n; i++)
-			take_signal(set, &events[i], now);
-		sweep_later(set, now, SWEEP_FIRST_NS);
-	}
+	for (int i = 0; i < n; i++)
+		take_signal(set, &events[i]);
+	if (n > 0)
+		sweep_later(set, clock_now(), SWEEP_FIRST_NS);
 	return n;
+}
+
+/*
+ * Those that are ready do not keep the others from being found, but a system call for each wait
+ * would be more than the waits cost.
+ */
+static bool is_time_to_ask(struct weir_waitset *set, int64_t now)
+{
+	if (set->ready.count > 0 && now < set->ask_at && !engine_has_work(set->engine))
+		return false;
+	set->ask_at = now + ASK_NS;
+	return true;
 }
 
 /* One round: how many are reported; 0: once more; or an error. */
@@ -311,13 +401,18 @@ static int go_round(struct weir_waitset *set, struct weir_event *events, size_t 
 {
 	int64_t now = clock_now(), until;
 	size_t n;
-	int result;
+	int result = 0;
 
-	look_at_all(set, &set->to_look_at, now);
+	set->spun = false;
+	if (!wait_awake(set, flags, earlier(deadline, next_time(set))))
+		look_at_all(set, &set->to_look_at, now);
 	take_due(set, now);
 	sweep(set, now);
-	until = set->ready.count > 0 ? 0 : earlier(deadline, next_time(set));
-	result = ask_engine(set, flags, until, locked);
+	until = earlier(deadline, next_time(set));
+	if (set->ready.count > 0 || set->to_look_at.count > 0)
+		until = 0;
+	if (until > 0 || is_time_to_ask(set, now))
+		result = ask_engine(set, flags, until, locked);
 	if (turn_closing(&set->private->waiting))
 		return -ESHUTDOWN;
 	n = report(set, events, count, now);
@@ -326,7 +421,7 @@ static int go_round(struct weir_waitset *set, struct weir_event *events, size_t 
 	if (result == -EINTR && (flags & WEIR_INTR))
 		return -EINTR;
 	if (deadline <= 0)
-		return set->to_look_at.count > 0 || next_time(set) <= now ? 0 : -EAGAIN;
+		return -EAGAIN;
 	return clock_now() >= deadline ? -ETIMEDOUT : 0;
 }
 
@@ -366,7 +461,7 @@ int weir_waitset_wait(struct weir_waitset *set, struct weir_event *events, size_
 	bool locked;
 	int result;
 
-	if (!set || !events || count == 0 || count > INT32_MAX || (flags & ~(WEIR_INTR | WEIR_NOSPIN)))
+	if (!set || !events || count == 0 || count > INT32_MAX || (flags & ~WAIT_FLAGS))
 		return -EINVAL;
 	if (!set->private->ours)
 		return -EBUSY;
@@ -491,6 +586,7 @@ int weir_waitset(struct weir_waitset **ret_set, const struct weir_waitset_option
 	set->outer = set->outer_timer = set->outer_bell = -1;
 	set->sweep_at = WEIR_FOREVER;
 	set->may_spin = park_may_spin();
+	spin_init(&set->spin);
 	result = open_set(set, engine);
 	if (result < 0) {
 		free_set(set);

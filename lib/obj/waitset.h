@@ -19,6 +19,7 @@
 
 #include "obj/watched.h"
 #include "uring/engine.h"
+#include "wait/spin.h"
 #include "wait/turn.h"
 #include "weir/waitset.h"
 
@@ -84,6 +85,8 @@ struct weir_waitset {
 	struct engine *engine;
 	bool sleeping;			/* somebody is in the engine */
 	bool may_spin;
+	bool spun;			/* in this round: that is enough */
+	struct spin spin;
 	struct source **sources;	/* by place; NULL: free */
 	uint32_t generations;		/* of ids */
 	uint32_t count;
@@ -94,6 +97,7 @@ struct weir_waitset {
 	struct source_list to_look_at;
 	struct source_list reported;	/* to be looked at by the next wait */
 	struct source_list ready;
+	int64_t ask_at;			/* when to ask the engine though there is something */
 	int64_t sweep_at;		/* when to look at all */
 	int64_t sweep_after;
 	/* The exported descriptor, and what it watches besides the engine's; or -1. */
@@ -117,8 +121,8 @@ void waitset_set_due(struct source *s, int64_t due);
 void waitset_disturb(struct weir_waitset *set);
 
 /* waitset-source.c. The caller has the lock. */
-/* Look, and arm if there is nothing: 0; 1: look again before long. */
-int source_look(struct source *s);
+/* Look, and arm if there is nothing and @arm: 0; 1: look again before long. */
+int source_look(struct source *s, bool arm);
 void source_free(struct source *s);
 /* Forget all sources. */
 void waitset_empty(struct weir_waitset *set);

@@ -208,6 +208,11 @@ static int wait_in_ring(struct engine *e, struct engine_event *ret, size_t count
 	return n == 0 && result == -EINTR ? result : n;
 }
 
+bool engine_has_work(const struct engine *e)
+{
+	return e->epoll_ready || (has_ring(e) && polls_have_work(e->polls));
+}
+
 int engine_wait(struct engine *e, struct engine_event *ret_events, size_t count, bool spin,
 		int64_t deadline)
 {

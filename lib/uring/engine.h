@@ -66,6 +66,11 @@ void engine_unwatch(struct engine *e, int fd);
  */
 int engine_wait(struct engine *e, struct engine_event *ret_events, size_t count, bool spin,
 		int64_t deadline);
+/*
+ * Whether engine_wait() would find something, as far as that can be told without a system call. By
+ * the thread that waits.
+ */
+bool engine_has_work(const struct engine *e);
 /* Have the thread that waits, or the next one, return from engine_wait(). Any thread. */
 void engine_kick(struct engine *e);
 

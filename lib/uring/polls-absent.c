@@ -38,6 +38,11 @@ int polls_wait(UNUSED struct polls *p, UNUSED struct engine_event *ret, UNUSED s
 	return -ENOSYS;
 }
 
+bool polls_have_work(UNUSED const struct polls *p)
+{
+	return false;
+}
+
 void polls_give_up(UNUSED struct polls *p)
 {
 }

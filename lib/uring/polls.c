@@ -11,7 +11,7 @@
 #include "sys/net.h"
 #include "uring/engine.h"
 #include "uring/ring.h"
-#include "wait/park.h"
+#include "wait/spin.h"
 #include "wait/turn.h"
 #include "weir/base.h"
 
@@ -24,10 +24,6 @@
 #define FEW_ENTRIES	16
 #define FEW_COMPLETIONS	64
 #define FIRST_ROOM	64
-#define SPIN_TURNS	32
-#define SPIN_LEAST_NS	(1 * NS_PER_US)
-/* A gap in our own time as long as this: somebody else ran. */
-#define SPIN_PREEMPTED_NS (50 * NS_PER_US)
 /* Of what is ours. */
 #define NOBODY		UINT64_MAX
 
@@ -50,7 +46,7 @@ struct polls {
 	int epoll;
 	bool fresh;		/* nothing was submitted yet */
 	uintptr_t thread;	/* that has waited last */
-	int64_t spin_ns;	/* how long it is worth it to stay awake, from the success it had */
+	struct spin spin;
 	uint64_t calls;		/* of rings that are closed */
 	uint64_t sleeps;
 	struct turn lock;	/* of the rest */
@@ -102,7 +98,7 @@ int polls_open(int epoll, struct polls **ret_polls)
 	}
 	p->epoll = epoll;
 	p->fresh = true;
-	p->spin_ns = PARK_SPIN_NS;
+	spin_init(&p->spin);
 	p->thread = (uintptr_t)&this_thread;
 	*ret_polls = p;
 	return 0;
@@ -394,32 +390,16 @@ static int enter(struct polls *p, bool sleep, int64_t deadline)
 
 /*
  * A signal for one who is awake is a third of the price of a wake-up: it only says in the ring's
- * memory that there is something to be asked for. Whether something came.
+ * memory that there is something to be asked for.
  */
-static bool stay_awake(struct polls *p, int64_t deadline)
+bool polls_have_work(const struct polls *p)
 {
-	int64_t start = clock_now(), now = start, then;
+	return ring_has_work(&p->ring) || io_uring_cq_ready(&p->ring.raw) > 0;
+}
 
-	do {
-		for (int i = 0; i < SPIN_TURNS; i++) {
-			if (ring_has_work(&p->ring) || io_uring_cq_ready(&p->ring.raw) > 0) {
-				p->spin_ns = PARK_SPIN_NS;
-				return true;
-			}
-			cpu_relax();
-		}
-		then = now;
-		now = clock_now();
-		/* Somebody else ran on our processor, perhaps the one who is to signal. */
-		if (now - then > SPIN_PREEMPTED_NS) {
-			p->spin_ns = SPIN_LEAST_NS;
-			return false;
-		}
-	} while (now - start < p->spin_ns && now < deadline);
-	p->spin_ns -= p->spin_ns / 4;
-	if (p->spin_ns < SPIN_LEAST_NS)
-		p->spin_ns = SPIN_LEAST_NS;
-	return false;
+static bool look(void *arg)
+{
+	return polls_have_work(arg);
 }
 
 /* Whether the kernel has to be asked, though we do not want to sleep. */
@@ -440,9 +420,9 @@ int polls_wait(struct polls *p, struct engine_event *ret, size_t count, bool spi
 	n = reap(p, ret, count);
 	if (n > 0 || !all)
 		deadline = 0;
-	if (spin && deadline > 0 && !has_to_enter(p) && stay_awake(p, deadline))
+	if (spin && deadline > 0 && !has_to_enter(p) && spin_for(&p->spin, look, p, deadline))
 		deadline = 0;
-	if (n == 0 || has_to_enter(p)) {
+	if ((n == 0 && deadline > 0) || has_to_enter(p)) {
 		result = enter(p, deadline > 0, deadline);
 		n += reap(p, ret + n, count - (size_t)n);
 	}

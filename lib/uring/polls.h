@@ -39,6 +39,9 @@ int polls_share(struct polls *p);
 int polls_wait(struct polls *p, struct engine_event *ret, size_t count, bool spin,
 	       int64_t deadline);
 
+/* Whether polls_wait() would find something. Costs nothing. By the thread that waits. */
+bool polls_have_work(const struct polls *p);
+
 /* Hand all to the epoll. */
 void polls_give_up(struct polls *p);
 
