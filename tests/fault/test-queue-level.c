@@ -18,21 +18,40 @@
 
 /* Of the instructions, one in so many. */
 #define STRIDE	61
+#define FINE	23
 /* Far more than either takes. */
 #define STEPS_MAX	20000
 
 static struct weir_queue *queue;
 static int fd, edges;
 
-static void setup(void)
+static void make(const struct weir_queue_options *options)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
 
-	ck_assert_int_eq(weir_queue(&queue, NULL), 0);
+	ck_assert_int_eq(weir_queue(&queue, options), 0);
 	fd = weir_queue_fd(queue, WEIR_IN);
 	ck_assert_int_ge(fd, 0);
 	edges = epoll_create1(EPOLL_CLOEXEC);
 	ck_assert_int_eq(epoll_ctl(edges, EPOLL_CTL_ADD, fd, &event), 0);
+}
+
+static void setup(void)
+{
+	make(NULL);
+}
+
+/* Both sides are polled: who drops and puts brings something to both. */
+static void setup_drop(void)
+{
+	const struct weir_queue_options o = {
+		.size = sizeof(o),
+		.flags = WEIR_QUEUE_DROP,
+		.max_items = 1,
+	};
+
+	make(&o);
+	ck_assert_int_ge(weir_queue_fd(queue, WEIR_OUT), 0);
 }
 
 static void teardown(void)
@@ -204,6 +223,32 @@ START_TEST(message_of_a_slow_putter_has_an_edge_after_eagain)
 }
 END_TEST
 
+/* What it drops is gone when it puts, and somebody finds nothing in between. */
+START_TEST(message_of_a_killed_putter_that_has_dropped_another_is_seen)
+{
+	bool more = true;
+
+	for (uint64_t n = first(); more; n += FINE) {
+		struct stepper stepper;
+
+		ck_assert_uint_lt(n, STEPS_MAX);
+		stepper = stepper_start(put_once, NULL);
+		ck_assert(stepper_run_to_begin(&stepper));
+		drain(n);
+		ck_assert_int_eq(put(), 0);
+		more = stepper_steps(&stepper, n) != STEP_END;
+		while (get() == 0)
+			;
+		if (more)
+			stepper_steps(&stepper, test_random_below(200));
+		stepper_kill(&stepper);
+		if (items() > 0)
+			ck_assert_msg(readable(), "not seen, at %d", (int)n);
+		expect_next_is_seen(n);
+	}
+}
+END_TEST
+
 /*
  * Finding nothing
  */
@@ -246,7 +291,7 @@ END_TEST
 static Suite *suite(void)
 {
 	Suite *s = suite_create("queue-level");
-	TCase *tcase = tcase_create("level");
+	TCase *tcase = tcase_create("level"), *drop = tcase_create("drop");
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, message_of_a_killed_putter_is_seen);
@@ -255,6 +300,9 @@ static Suite *suite(void)
 	tcase_add_test(tcase, getter_killed_while_it_finds_nothing_hides_nothing);
 	tcase_add_test(tcase, getter_that_finds_nothing_meanwhile_hides_nothing);
 	suite_add_tcase(s, tcase);
+	tcase_add_checked_fixture(drop, setup_drop, teardown);
+	tcase_add_test(drop, message_of_a_killed_putter_that_has_dropped_another_is_seen);
+	suite_add_tcase(s, drop);
 	return s;
 }
 
