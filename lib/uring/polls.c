@@ -24,6 +24,8 @@
 #define FEW_ENTRIES	16
 #define FEW_COMPLETIONS	64
 #define FIRST_ROOM	64
+/* Of entering in a row, for want of something. */
+#define FAILURES_MAX	16
 /* Of what is ours. */
 #define NOBODY		UINT64_MAX
 
@@ -47,6 +49,7 @@ struct polls {
 	bool fresh;		/* nothing was submitted yet */
 	uintptr_t thread;	/* that has waited last */
 	struct spin spin;
+	uint32_t failures;	/* of entering, one after the other */
 	uint64_t calls;		/* of rings that are closed */
 	uint64_t sleeps;
 	struct turn lock;	/* of the rest */
@@ -376,14 +379,18 @@ static int enter(struct polls *p, bool sleep, int64_t deadline)
 	p->fresh = false;
 	p->sleeps += sleep;
 	switch (result) {
-	case -ETIMEDOUT:
 	case -EAGAIN:	/* what was not submitted stays in the queue for the next time */
 	case -EBUSY:
 	case -ENOMEM:
+		/* It may pass; but as long as it does not nothing is heard. */
+		return ++p->failures < FAILURES_MAX ? 0 : result;
+	case -ETIMEDOUT:
+		p->failures = 0;
 		return 0;
 	case -EEXIST:	/* a new thread in the memory of the one that made the ring */
 		return reopen(p, 0);
 	default:
+		p->failures = 0;
 		return result < 0 ? result : 0;
 	}
 }
