@@ -57,6 +57,15 @@ int pipe_source_begin(struct weir_end *end, uint32_t events)
 	return result == -EAGAIN ? 0 : result;
 }
 
+void pipe_source_watch(struct weir_end *end, uint32_t watch)
+{
+	/* relaxed: stands for itself */
+	if (end->rx)
+		store_relaxed(&end->rx->side.park.watch, watch);
+	if (end->tx)
+		store_relaxed(&end->tx->side.park.watch, watch);	/* relaxed: as above */
+}
+
 /* What has ended shows as ready, since a call returns at once. */
 static uint32_t ended(struct parking *park, bool hung_up, uint32_t event)
 {

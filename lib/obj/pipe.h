@@ -276,6 +276,8 @@ static inline uint64_t pipe_rx_done(const struct pipe_rx *rx)
 int pipe_source_bell(const struct weir_end *end, uint32_t event);
 /* Own the sides for @events, and have them signal: 0, -EBUSY, -EOPNOTSUPP, -EBADMSG, ... */
 int pipe_source_begin(struct weir_end *end, uint32_t events);
+/* @watch, as in struct parking, watches the line. */
+void pipe_source_watch(struct weir_end *end, uint32_t watch);
 /*
  * Which of @events hold, and WEIR_HUP; if none and @arm, all of @events are armed. @hung_up: the
  * line says so. 0; 1: look again before long, whatever is signalled.

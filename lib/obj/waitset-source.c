@@ -237,6 +237,8 @@ static int start(struct source *s)
 			result = watch_bells(s, s->events);
 		if (result == 0 && s->kind == SOURCE_PIPE)
 			result = watch_fd(s, s->object.end->line, 0);
+		if (result == 0 && s->kind == SOURCE_PIPE)
+			pipe_source_watch(s->object.end, s->set->watch);
 		return result;
 	case SOURCE_LISTENER:
 		result = weir_listener_fd(s->object.listener);
@@ -253,6 +255,8 @@ static int start(struct source *s)
 static void stop(struct source *s)
 {
 	s->events = 0;
+	if (s->kind == SOURCE_PIPE)
+		pipe_source_watch(s->object.end, 0);
 	unwatch_bell(s, WHICH_IN);
 	unwatch_bell(s, WHICH_OUT);
 	if (s->fd >= 0)

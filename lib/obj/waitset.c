@@ -369,6 +369,7 @@ static int ask_engine(struct weir_waitset *set, uint32_t flags, int64_t deadline
 {
 	bool spin = may_spin(set, flags) && !set->spun;
 	struct engine_event events[AT_ONCE];
+	int64_t now;
 	int n;
 
 	set->sleeping = deadline > 0;
@@ -376,10 +377,14 @@ static int ask_engine(struct weir_waitset *set, uint32_t flags, int64_t deadline
 	n = engine_wait(set->engine, events, AT_ONCE, spin, deadline);
 	*locked = waitset_lock(set);
 	set->sleeping = false;
+	now = clock_now();
+	if (set->watch > 0)
+		/* relaxed: a time stands for itself */
+		store_relaxed(&park_watches[set->watch - 1], now);
 	for (int i = 0; i < n; i++)
 		take_signal(set, &events[i]);
 	if (n > 0)
-		sweep_later(set, clock_now(), SWEEP_FIRST_NS);
+		sweep_later(set, now, SWEEP_FIRST_NS);
 	return n;
 }
 
@@ -549,6 +554,32 @@ int weir_waitset_fd(struct weir_waitset *set)
  * Making, counting, closing
  */
 
+/* Numbers that are taken, a bit each. */
+static uint64_t numbers;
+
+static void take_number(struct weir_waitset *set)
+{
+	uint64_t taken = load_relaxed(&numbers);	/* relaxed: whoever is first has it */
+
+	while (set->watch == 0 && taken != UINT64_MAX) {
+		uint32_t number = (uint32_t)__builtin_ctzll(~taken);
+		uint64_t bit = UINT64_C(1) << number;
+
+		taken = or_relaxed(&numbers, bit);	/* relaxed: as above */
+		if (!(taken & bit))
+			set->watch = number + 1;
+	}
+}
+
+static void give_number(struct weir_waitset *set)
+{
+	if (set->watch > 0)
+		/* relaxed: as above */
+		and_relaxed(&numbers, ~(UINT64_C(1) << (set->watch - 1)));
+}
+
+_Static_assert(PARK_WATCHES == 64, "a bit for each");
+
 static int open_set(struct weir_waitset *set, uint32_t engine)
 {
 	void *private;
@@ -563,6 +594,7 @@ static int open_set(struct weir_waitset *set, uint32_t engine)
 
 static void free_set(struct weir_waitset *set)
 {
+	give_number(set);
 	close_outer(set);
 	if (set->private)
 		sys_unmap(set->private, sizeof(*set->private));
@@ -585,6 +617,7 @@ int weir_waitset(struct weir_waitset **ret_set, const struct weir_waitset_option
 		return -ENOMEM;
 	set->outer = set->outer_timer = set->outer_bell = -1;
 	set->sweep_at = WEIR_FOREVER;
+	take_number(set);
 	set->may_spin = park_may_spin();
 	spin_init(&set->spin);
 	result = open_set(set, engine);

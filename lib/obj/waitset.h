@@ -84,6 +84,7 @@ struct weir_waitset {
 	struct waitset_private *private;
 	struct engine *engine;
 	bool sleeping;			/* somebody is in the engine */
+	uint32_t watch;			/* its number for parkings, plus 1; 0: none was free */
 	bool may_spin;
 	bool spun;			/* in this round: that is enough */
 	struct spin spin;

@@ -17,6 +17,8 @@
 /* One sleep in so many is preceded by a full spin, whatever the success so far. */
 #define SPIN_PROBE 64
 
+int64_t park_watches[PARK_WATCHES];
+
 bool park_may_spin(void)
 {
 	/*
@@ -63,6 +65,15 @@ static int look_at_line(struct parking *p)
 	return p->hung_up ? -EPIPE : 0;
 }
 
+static bool is_watched(const struct parking *p)
+{
+	/* relaxed: an old answer makes us look, or as late as the pace does */
+	uint32_t watch = load_relaxed(&p->watch);
+
+	/* relaxed: as above */
+	return watch && clock_now() - load_relaxed(&park_watches[watch - 1]) < PARK_LINE_NS;
+}
+
 int park_check(struct parking *p, uint32_t calls)
 {
 	int result = park_ended(p);
@@ -71,7 +82,7 @@ int park_check(struct parking *p, uint32_t calls)
 		return result;
 	/* relaxed: as in park_disturbed() */
 	if (!p->hung_up && load_relaxed(&p->peer->events) == p->events_seen &&
-	    !pacer_due(&p->line_pace, PARK_LINE_NS, calls))
+	    (!pacer_due(&p->line_pace, PARK_LINE_NS, calls) || is_watched(p)))
 		return 0;
 	return look_at_line(p);
 }

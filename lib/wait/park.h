@@ -53,7 +53,16 @@ struct parking {
 	bool standing;		/* a wait set has announced itself, and is to be told of changes */
 	int64_t spin_ns;	/* how long polling is worth it, from the success it had */
 	struct pacer line_pace;
+	uint32_t watch;		/* number of the wait set that watches the line, plus 1; 0: none */
 };
+
+/*
+ * When each wait set has last asked the kernel, by its number: the lines that it watches need not
+ * be looked at by others for a while. Sets beyond these have no number.
+ */
+#define PARK_WATCHES	64
+extern int64_t park_watches[PARK_WATCHES];
+
 
 /* What a wait is for. */
 struct park_for {
