@@ -35,19 +35,37 @@ void bell_heard(uint32_t *bell)
 			return;
 }
 
+bool bell_lift(uint32_t *bell, uint32_t *ret_rung)
+{
+	uint32_t was = load_relaxed(bell);	/* relaxed: the exchange finds out */
+
+	/* Again, if only a mark has changed: those who change that do not ring. */
+	while ((was & BELL_STATE) == BELL_ASLEEP) {
+		*ret_rung = changed(was, BELL_RUNG);
+		/* order: SLEEP, ROOM: who lies down meanwhile sees it */
+		if (cas_seq(bell, &was, *ret_rung))
+			return true;
+	}
+	return false;
+}
+
+void bell_lower(uint32_t *bell, uint32_t rung)
+{
+	/* A sleeper who comes now finds the word changed. */
+	if (!cas_seq(bell, &rung, changed(rung, BELL_QUIET)))	/* order: SLEEP, ROOM */
+		/* It may be rung still, for nobody, and a mark has changed. */
+		bell_heard(bell);
+}
+
 bool bell_ring_slow(uint32_t *bell)
 {
-	uint32_t was = load_relaxed(bell), rung;	/* relaxed: the exchange finds out */
+	uint32_t rung;
 
-	if ((was & BELL_STATE) != BELL_ASLEEP)
-		return false;
-	rung = changed(was, BELL_RUNG);
-	if (!cas_seq(bell, &was, rung))	/* order: SLEEP, ROOM: who lies down meanwhile sees it */
+	if (!bell_lift(bell, &rung))
 		return false;
 	if (sys_futex_wake(bell, 1) > 0)
 		return true;
-	/* Nobody was; a sleeper who comes now finds the word changed. */
-	cas_seq(bell, &rung, changed(rung, BELL_QUIET));	/* order: SLEEP, ROOM */
+	bell_lower(bell, rung);
 	return false;
 }
 

@@ -34,6 +34,12 @@ int bell_sleep(uint32_t *bell, uint32_t listened, int64_t until);
 void bell_heard(uint32_t *bell);
 
 bool bell_ring_slow(uint32_t *bell);
+/*
+ * The same in steps, for those who wake several at once: if somebody may be asleep and none is on
+ * his way, lift it, what it says then in @ret_rung, and wake one. If nobody was woken, lower it.
+ */
+bool bell_lift(uint32_t *bell, uint32_t *ret_rung);
+void bell_lower(uint32_t *bell, uint32_t rung);
 /* Wake all, and have nobody sleep who has listened before this. */
 void bell_ring_all(uint32_t *bell);
 

@@ -163,6 +163,46 @@ START_TEST(listening_while_one_is_on_its_way_changes_nothing)
 }
 END_TEST
 
+/*
+ * A mark changes the bell without ringing it. Whenever that happens, whoever rings meanwhile wakes;
+ * and if nobody slept, it does not say for ever that one is on his way.
+ */
+
+static int ring_shared(void *arg)
+{
+	stepper_mark_begin();
+	bell_ring(arg);
+	stepper_mark_end();
+	return 0;
+}
+
+START_TEST(marks_that_change_do_not_keep_from_ringing)
+{
+	uint32_t *shared = shared_alloc(sizeof(*shared)), was;
+	bool on = true;
+
+	for (uint64_t n = 0; on; n++) {
+		struct stepper stepper;
+
+		*shared = 0;
+		bell_listen(shared);
+		stepper = stepper_start(ring_shared, shared);
+		ck_assert(stepper_run_to_begin(&stepper));
+		on = stepper_steps(&stepper, n) == STEP_DONE;
+		was = load_seq(shared);
+		ck_assert(bell_mark(shared, &was, BELL_DARK, true));
+		while (stepper_step(&stepper) == STEP_DONE)
+			;
+		/* Before it was rung, behind, or in between: then it may say that one sleeps. */
+		if ((was & BELL_STATE) == BELL_RUNG)
+			ck_assert_uint_eq(bell_state(shared), BELL_ASLEEP);
+		else
+			ck_assert_uint_eq(bell_state(shared), BELL_QUIET);
+		stepper_kill(&stepper);
+	}
+}
+END_TEST
+
 START_TEST(count_wraps)
 {
 	uint32_t listened;
@@ -221,6 +261,7 @@ static Suite *suite(void)
 	tcase_add_test(t, one_is_woken_at_a_time);
 	tcase_add_test(t, ring_all_wakes_all);
 	tcase_add_test(t, listening_while_one_is_on_its_way_changes_nothing);
+	test_add_unless(t, stepper_unavailable(), marks_that_change_do_not_keep_from_ringing);
 	tcase_add_test(t, count_wraps);
 	tcase_add_test(t, marks_are_apart_from_sleepers_and_from_each_other);
 	suite_add_tcase(s, t);
