@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "sys/sys.h"
 #include "wait/live.h"
+#include "wait/wakes.h"
 
 /* How often and how long to wait for a lock that another process only looks at. */
 #define RELOCK_TIMES	50
@@ -257,6 +258,7 @@ static struct pipe_core *allocate(void)
 
 static void destroy(struct pipe_core *core)
 {
+	wakes_settle(core->segment.front, core->segment.front_size);
 	for (size_t i = 0; i < ARRAY_LENGTH(core->bells); i++)
 		sys_close(core->bells[i]);
 	for (size_t i = 0; i < ARRAY_LENGTH(core->levels); i++)

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "sys/sys.h"
+#include "wait/wakes.h"
 
 #define SEND_FLAGS (WEIR_MORE | WEIR_INTR | WEIR_NOSPIN)
 /*
@@ -22,7 +22,7 @@ void pipe_tx_obey(struct weir_end *end, uint64_t requests)
 	tx->lane.fenced = armed != 0 || (fence & 1);
 	lane_tx_changed(&tx->lane);
 	if (armed != REQUEST_ARMED(tx->requests_seen))
-		sys_event_set(end->core->levels[end->tx_lane]);
+		wakes_event(end->core->levels[end->tx_lane], &mine->bell);
 	tx->requests_seen = requests;
 	/* order: FENCE release, to unfenced(): from here on we do. */
 	store_release(&mine->fence_ack, fence);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "sys/sys.h"
 #include "wait/park.h"
+#include "wait/wakes.h"
 
 #define SPIN_TURNS	32
 /* A gap in our own time as long as this: somebody else ran on our processor. */
@@ -56,8 +57,8 @@ void queue_ring_slow(struct queue_seat *s, enum queue_side side)
 	if (bell_state(bell) == BELL_RUNG)
 		/* relaxed: a counter of our own */
 		store_relaxed(&s->shared->saved, load_relaxed(&s->shared->saved) + 1);
-	else if (bell_ring(bell))
-		add_relaxed(&queue_control(s)->wakes, 1);	/* relaxed: a counter */
+	else
+		wakes_ring(bell, &queue_control(s)->wakes);
 }
 
 void queue_rouse(struct weir_queue *q)

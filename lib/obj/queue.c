@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "mem/headroom.h"
 #include "sys/sys.h"
+#include "wait/wakes.h"
 #include "weir/handle.h"
 
 #define BYTES_MIN	(UINT64_C(1) << 20)
@@ -113,6 +114,7 @@ static int open_store(struct store *store, struct weir_queue **ret_queue)
 /* Undo open_store(). */
 static void release_queue(struct weir_queue *q)
 {
+	wakes_settle(q->store.control, sizeof(*q->store.control));
 	for (int i = 0; i < QUEUE_SIDES; i++)
 		sys_close(q->levels[i]);
 	store_destroy(&q->store);

@@ -7,6 +7,7 @@
 
 #include "sys/sys.h"
 #include "wait/live.h"
+#include "wait/wakes.h"
 #include "weir/base.h"
 
 /* Polls between two looks at the clock, which costs about as much as two pauses. */
@@ -97,9 +98,9 @@ void park_answer(struct parking *p, uint32_t wait)
 	/* order: BELL release, to shallow(): what we stored before the bell it may sleep on. */
 	add_release(&p->mine->bell, 1);
 	if (stage == WAIT_SHALLOW)
-		sys_futex_wake(&p->mine->bell, INT32_MAX);
+		wakes_futex(&p->mine->bell);
 	else
-		sys_event_set(p->peer_bell);
+		wakes_event(p->peer_bell, &p->mine->bell);
 }
 
 void park_wake_peer(struct parking *p)

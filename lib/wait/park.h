@@ -108,7 +108,7 @@ bool park_owner_gone(const struct parking *p);
 /* Tell the peer on which processor this side runs; returns it, plus 1. The owner only. */
 uint32_t park_here(struct parking *p);
 
-/* Wake the peer, whose announcement @wait is not answered yet. */
+/* Wake the peer, whose announcement @wait is not answered yet; perhaps later, see wakes.h. */
 void park_answer(struct parking *p, uint32_t wait);
 
 /*
