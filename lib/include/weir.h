@@ -4,6 +4,7 @@
 #define WEIR_H
 
 #include <weir/base.h>
+#include <weir/batch.h>
 #include <weir/builder.h>
 #include <weir/engine.h>
 #include <weir/handle.h>
