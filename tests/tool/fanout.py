@@ -9,6 +9,7 @@ from tool import SHORT, Tap, expect, measure, run
 
 # Those that have it without anything installed.
 PLAIN = {"pipe", "posix-mq", "unix-stream", "unix-dgram", "unix-seqpacket", "sem-shm"}
+WEIR = {"weir-pipe", "weir-queue"}
 URING = {"pipe", "unix-stream", "unix-dgram", "unix-seqpacket"}
 # Rounds take as long as it takes until all sleep: by number.
 FEW = ["--repeat", "1", "--messages", "120", "--warmup", "0"]

@@ -9,8 +9,9 @@ from results import name_of, sense, shape
 from tool import Tap, expect, measure, run
 
 # Those that have it without anything installed.
-PLAIN = {"pipe", "posix-mq", "unix-stream", "unix-dgram", "unix-seqpacket"}
-URING = {"pipe", "unix-stream", "unix-dgram", "unix-seqpacket"}
+WEIR = {"weir-pipe", "weir-queue"}
+PLAIN = {"pipe", "posix-mq", "unix-stream", "unix-dgram", "unix-seqpacket"} | WEIR
+URING = WEIR | {"pipe", "unix-stream", "unix-dgram", "unix-seqpacket"}
 FEW = ["--repeat", "1", "--messages", "600", "--warmup", "0"]
 ENGINES = ["--engine", "epoll,uring"]
 
@@ -35,9 +36,13 @@ def calls(result):
     where, made = name_of(result), result["syscalls_per_wakeup"]
     if not result["syscalls_source"]:
         return
-    if result["engine"] == "uring" and not made <= 1.05:
+    if result["mechanism"] in WEIR:
+        # At the most it looks once whether there is still a writer.
+        if made > 2 + result["active"]:
+            yield f"{where}: {made} calls for a wake-up"
+    elif result["engine"] == "uring" and not made <= 1.05:
         yield f"{where}: {made} calls for a wake-up"
-    if result["engine"] == "epoll" and not 2 <= made <= 1 + 2 * 256:
+    elif result["engine"] == "epoll" and not 2 <= made <= 1 + 2 * 256:
         yield f"{where}: {made} calls for a wake-up and its reads"
 
 
@@ -71,7 +76,17 @@ def messages(tap):
                 "1,3", *ENGINES)
     tap.result("odd sizes, larger than what is written at once",
                [p for one in done["results"] for p in sense(one)])
-    done = wait("500", "5", "--mechanism", "pipe", "--wait", "block", "--cpus", "0", *ENGINES)
+    done = wait("6", "3,all", "--mechanism", ",".join(WEIR), "--batch", "8", "--engine",
+                "epoll,auto", "--wait", "own,block")
+    tap.result("weir: batches, engines and waits",
+               [p for one in done["results"] for p in sense(one)])
+    there = {(one["mechanism"], one["engine_asked"], one["wait"], one["streaming"])
+             for one in done["results"]}
+    tap.result("weir: all of them", [] if len(there) == 16 else done["skipped"] + [str(there)])
+    tap.result("weir tells what ran",
+               [f"{name_of(one)}: {one['engine']}, {one['engine_asked']}" for one in done["results"]
+                if one["engine"] not in ("epoll", "uring")])
+    done = wait("500", "5", "--mechanism", "pipe,weir-queue", "--wait", "block", "--cpus", "0", *ENGINES)
     tap.result("many on one CPU", [p for one in done["results"] for p in sense(one)])
     done = run("run", "--workload", "waitmany", "--mechanism", "pipe", "--objects", "4", "--active",
                "2,all", "--engine", "epoll", *FEW)

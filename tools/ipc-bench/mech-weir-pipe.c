@@ -3,11 +3,11 @@
 #include <errno.h>
 
 #include "bench/clock.h"
+#include "crowd-weir.h"
+#include "pump.h"
+#include "weir-batches.h"
 #include "weir-ends.h"
 #include "weir/pipe.h"
-
-static struct weir_msg out_batch[WEIR_ENDS_BATCH];
-static struct weir_msg in_batch[WEIR_ENDS_BATCH];
 
 static inline int port_send(struct port *port, const void *message)
 {
@@ -63,28 +63,8 @@ static inline int port_recv_many(struct port *port)
 	return r;
 }
 
-static void fill_batch(struct weir_msg *batch, unsigned char *messages, size_t stride,
-		       const struct port *port)
-{
-	for (size_t i = 0; i < port->batch; i++)
-		batch[i] = (struct weir_msg){
-			.data = messages + i * stride,
-			.size = port->size,
-			.room = port->size,
-		};
-}
-
-struct worker;
-static void port_batch(struct worker *w);
-
 #define LOOPS_BATCH
 #include "loops.inc.h"
-
-static void port_batch(struct worker *w)
-{
-	fill_batch(out_batch, w->out, w->stride, &w->port);
-	fill_batch(in_batch, w->in, w->stride, &w->port);
-}
 
 static const struct loops weir_loops = LOOPS;
 
@@ -101,5 +81,7 @@ const struct mech mech_weir_pipe = {
 	.create = weir_ends_create,
 	.try_send = weir_ends_try,
 	.close = weir_ends_leave,
+	.crowd = &crowd_weir_pipes,
+	.pump = &pump_weir_pipe,
 	.loops = &weir_loops,
 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* weir_queue() through its copying calls. */
+#include "crowd-weir.h"
+#include "pump.h"
+#include "weir-batches.h"
 #include "weir-queues.h"
 #include "weir/queue.h"
-
-static struct weir_msg out_batch[WEIR_QUEUES_BATCH];
-static struct weir_msg in_batch[WEIR_QUEUES_BATCH];
 
 static inline int port_send(struct port *port, const void *message)
 {
@@ -60,28 +60,8 @@ static inline int port_recv_many(struct port *port)
 	return r;
 }
 
-static void fill_batch(struct weir_msg *batch, unsigned char *messages, size_t stride,
-		       const struct port *port)
-{
-	for (size_t i = 0; i < port->batch; i++)
-		batch[i] = (struct weir_msg){
-			.data = messages + i * stride,
-			.size = port->size,
-			.room = port->size,
-		};
-}
-
-struct worker;
-static void port_batch(struct worker *w);
-
 #define LOOPS_BATCH
 #include "loops.inc.h"
-
-static void port_batch(struct worker *w)
-{
-	fill_batch(out_batch, w->out, w->stride, &w->port);
-	fill_batch(in_batch, w->in, w->stride, &w->port);
-}
 
 static const struct loops queue_loops = LOOPS;
 
@@ -97,5 +77,7 @@ const struct mech mech_weir_queue = {
 	.create = weir_queues_create,
 	.hold = weir_queues_hold,
 	.close = weir_queues_leave,
+	.crowd = &crowd_weir_queues,
+	.pump = &pump_weir_queue,
 	.loops = &queue_loops,
 };

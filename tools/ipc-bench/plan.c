@@ -99,6 +99,9 @@ static const char *misfit_many(const struct config *config)
 	const struct task *task = &config->task;
 	const struct mech *mech = mechs[task->mechanism];
 	const struct crowd_way *way = crowd_way(mech, task->setup.engine);
+	/* A pipe is moved on by plain calls. */
+	bool uring = task->workload == WORKLOAD_PUMP ? crowd_way(mech, ENGINE_AUTO) != NULL
+						     : way != NULL;
 	bool sleeps = task->setup.wait == WAIT_OWN || task->setup.wait == WAIT_BLOCK;
 
 	if (task->workload == WORKLOAD_PUMP && !mech->pump)
@@ -107,8 +110,7 @@ static const char *misfit_many(const struct config *config)
 		return "differs in pump alone";
 	if (task_has_engine(task) && task->workload != WORKLOAD_PUMP && !mech->crowd)
 		return "one object for each process";
-	if ((task->setup.engine == ENGINE_URING && !task_has_engine(task)) ||
-	    (task_has_engine(task) && mech->crowd && !way))
+	if (task->setup.engine == ENGINE_URING && !(task_has_engine(task) && uring))
 		return "no part of this mechanism uses io_uring";
 	if (task->workload == WORKLOAD_WAITMANY && !way->in_open)
 		return "nothing waits for several of these at once";

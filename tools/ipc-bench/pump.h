@@ -38,6 +38,9 @@ struct pump_way {
 /* read(2) and write(2) by way of a buffer; splice(2). */
 extern const struct pump_way pump_copy;
 extern const struct pump_way pump_splice;
+/* weir_pump(3). */
+extern const struct pump_way pump_weir_pipe;
+extern const struct pump_way pump_weir_queue;
 
 /* The loops of the workers. Return 0 or a negative errno. */
 int pump_feed(struct worker *w);

@@ -36,7 +36,7 @@ int weir_ends_create(struct link *link, char why[MECH_WHY])
 		.size = sizeof(options),
 		.capacity = link->setup.capacity,
 	};
-	uint64_t before = weir_files(true);
+	uint64_t before = link->setup.further ? 0 : weir_files(true);
 	struct weir_end *ends[2];
 	int r;
 
@@ -50,7 +50,8 @@ int weir_ends_create(struct link *link, char why[MECH_WHY])
 		set_waiting(&link->port[side]);
 	}
 	link->capacity_bytes = link->setup.capacity ? link->setup.capacity : WEIR_PIPE_CAPACITY;
-	link->memory_bytes = weir_files(true) - before;
+	if (!link->setup.further)
+		link->memory_bytes = weir_files(true) - before;
 	return 0;
 }
 

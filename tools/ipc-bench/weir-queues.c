@@ -55,11 +55,12 @@ int weir_queues_make(struct link *link)
 
 int weir_queues_create(struct link *link, char why[MECH_WHY])
 {
-	uint64_t before = weir_files(false);
+	uint64_t before = link->setup.further ? 0 : weir_files(false);
 	int r;
 
 	r = weir_queues_make(link);
-	link->memory_bytes = weir_files(false) - before;
+	if (!link->setup.further)
+		link->memory_bytes = weir_files(false) - before;
 	if (r == 0 && link->setup.duplex)
 		r = make_way(link, 1);
 	link->capacity_msgs = items_of(&link->setup);

@@ -289,6 +289,7 @@ static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t 
 	self.expected = pass == PASS_COUNTED && !c->task.setup.many ? self.limit : UINT64_MAX;
 	self.stop = 0;
 	self.aside = 0;
+	self.warming = pass == PASS_WARMUP;
 	self.start = start_line(c, pass);
 	if (c->task.workload == WORKLOAD_ONEWAY)
 		self.start += ONEWAY_LEAD_NS;

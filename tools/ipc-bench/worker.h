@@ -65,6 +65,7 @@ struct worker {
 	const struct crowd_way *way;
 	int waiter;			/* descriptor to wait at */
 	bool yields;			/* others may need this CPU */
+	bool warming;			/* this pass is not measured */
 	bool ended;			/* waitmany: the end marker was there */
 	uint64_t seen;			/* waitmany: received over all passes */
 	uint64_t wakeups;		/* waitmany: waits that ended in this pass */
