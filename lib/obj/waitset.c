@@ -14,9 +14,11 @@
 
 #define WAIT_FLAGS	(WEIR_INTR | WEIR_NOSPIN)
 #define AT_ONCE		256
-/* How many are looked at without having been armed. */
-#define PEEK_MOST	16
-#define PEEK_ROOM	64
+/* A set that is small enough to be looked at as a whole: its pipes and queues, its places. */
+#define SMALL_OBJECTS	16
+#define SMALL_ROOM	64
+/* How often a source is looked at in vain before it is armed. */
+#define IN_VAIN_MOST	16
 /* How long what the kernel knows may wait while there is something else. */
 #define ASK_NS		(20 * NS_PER_US)
 /* How long after a look that was not certain the next one is. */
@@ -159,48 +161,64 @@ static void look_at_all(struct weir_waitset *set, struct source_list *list, int6
 		look(set, list->first, now);
 }
 
-/* Look without arming. */
-static void glance(struct weir_waitset *set, struct source *s)
+/* Look without arming; whether it is ready. */
+static bool glance(struct weir_waitset *set, struct source *s)
 {
 	if (!source_is_object(s)) {
 		waitset_move(s, NULL);
-		return;
+		return false;
 	}
 	source_look(s, false);
 	s->looked_in = set->waits;
-	if (s->ready)
-		waitset_move(s, &set->ready);
+	if (!s->ready)
+		return false;
+	s->in_vain = 0;
+	waitset_move(s, &set->ready);
+	return true;
 }
 
 /* In a small set all objects are looked at, though some are armed and will be signalled. */
 static bool is_small(const struct weir_waitset *set)
 {
-	return set->objects > 0 && set->objects <= PEEK_MOST && set->room <= PEEK_ROOM;
+	return set->objects > 0 && set->objects <= SMALL_OBJECTS && set->room <= SMALL_ROOM;
 }
 
-/* Whether one of those that may be looked at without arming is ready. */
+/* One of the objects of a small set. */
+static bool peek_at_any(struct weir_waitset *set)
+{
+	struct source *s = set->sources[set->peeked++ % set->room];
+
+	return s && source_is_object(s) && s->list != &set->ready && glance(set, s);
+}
+
+/*
+ * One of those that are to be looked at. What was quiet for long is armed, so that the others have
+ * their turn sooner.
+ */
+static bool peek_at_next(struct weir_waitset *set)
+{
+	struct source *s = set->to_look_at.first;
+
+	if (!s || glance(set, s))
+		return s;
+	if (++s->in_vain >= IN_VAIN_MOST)
+		look(set, s, set->now);
+	else if (s->list)
+		waitset_move(s, &set->to_look_at);
+	return s->ready;
+}
+
 static bool peek(struct weir_waitset *set)
 {
-	struct source *s, *next;
-
-	if (is_small(set)) {
-		for (uint32_t i = 0; i < set->room; i++) {
-			s = set->sources[i];
-			if (s && source_is_object(s) && s->list != &set->ready)
-				glance(set, s);
-		}
-	} else {
-		for (s = set->to_look_at.first; s; s = next) {
-			next = s->next;
-			glance(set, s);
-		}
-	}
-	return set->ready.count > 0;
+	return is_small(set) ? peek_at_any(set) : peek_at_next(set);
 }
 
-static bool may_spin(const struct weir_waitset *set, uint32_t flags)
+/* At all of them once. Whether one is ready. */
+static bool peek_at_all(struct weir_waitset *set)
 {
-	return set->may_spin && !(flags & WEIR_NOSPIN);
+	for (uint32_t n = is_small(set) ? set->room : set->to_look_at.count; n > 0; n--)
+		peek(set);
+	return set->ready.count > 0;
 }
 
 static bool peek_or_signal(void *arg)
@@ -210,24 +228,35 @@ static bool peek_or_signal(void *arg)
 	return peek(set) || engine_has_work(set->engine);
 }
 
+static bool may_spin(const struct weir_waitset *set, uint32_t flags)
+{
+	return set->may_spin && !(flags & WEIR_NOSPIN);
+}
+
 /*
  * Who sends to one that is not armed makes no system call, and neither do we. So those that were
- * reported last, if they are few, or all of a small set, are looked at for a while before they are
- * armed. Whether something has come.
+ * reported lately, or all of a small set, are looked at for a while before they are armed. Whether
+ * something has come.
  */
 static bool wait_awake(struct weir_waitset *set, uint32_t flags, int64_t deadline)
 {
-	if (set->ready.count > 0 || set->to_look_at.count > PEEK_MOST)
-		return false;
+	if (set->ready.count > 0)
+		return true;
 	if (deadline <= 0 && set->outer < 0) {
-		peek(set);
+		peek_at_all(set);
 		return true;
 	}
 	if (deadline <= 0 || !may_spin(set, flags) ||
 	    (set->to_look_at.count == 0 && !is_small(set)))
 		return false;
+	if (peek_at_all(set))
+		return true;
 	set->spun = true;
-	return spin_for(&set->spin, peek_or_signal, set, deadline);
+	if (!spin_for(&set->spin, peek_or_signal, set, deadline))
+		return false;
+	/* Where one is there may be more. */
+	peek_at_all(set);
+	return true;
 }
 
 /* What the engine says of a source. */
@@ -244,6 +273,7 @@ static void take_signal(struct weir_waitset *set, const struct engine_event *eve
 		if (s->list == &set->ready)
 			return;
 		/* Armed again only if we are to sleep: who signals may be about to bring it. */
+		s->in_vain = 0;
 		glance(set, s);
 		set->in_vain += !s->ready;
 		if (!s->ready)
@@ -409,6 +439,7 @@ static int go_round(struct weir_waitset *set, struct weir_event *events, size_t 
 	int result = 0;
 
 	set->spun = false;
+	set->now = now;
 	if (!wait_awake(set, flags, earlier(deadline, next_time(set))))
 		look_at_all(set, &set->to_look_at, now);
 	take_due(set, now);

@@ -51,6 +51,7 @@ struct source {
 	uint32_t events;		/* wanted */
 	uint32_t ready;			/* when it was looked at last */
 	uint64_t looked_in;		/* which wait that was */
+	uint32_t in_vain;		/* looks since there was something */
 	void *cookie;
 	union {
 		struct weir_end *end;
@@ -98,6 +99,8 @@ struct weir_waitset {
 	struct source_list to_look_at;
 	struct source_list reported;	/* to be looked at by the next wait */
 	struct source_list ready;
+	uint32_t peeked;		/* the next place of a small set to look at */
+	int64_t now;			/* when this round began */
 	int64_t ask_at;			/* when to ask the engine though there is something */
 	int64_t sweep_at;		/* when to look at all */
 	int64_t sweep_after;
