@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "base/atomic.h"
 #include "sys/net.h"
 #include "sys/sys.h"
 #include "uring/choice.h"
@@ -27,7 +28,7 @@ struct engine {
 
 static bool has_ring(const struct engine *e)
 {
-	return e->polls && !e->given_up;
+	return e->polls && !load_relaxed(&e->given_up);	/* relaxed: set by who waits */
 }
 
 static int new_fd(int fd, int *ret_fd)
@@ -100,12 +101,14 @@ uint32_t engine_kind(const struct engine *e)
 
 uint64_t engine_calls(const struct engine *e)
 {
-	return e->calls + (e->polls ? polls_calls(e->polls) : 0);
+	/* relaxed: to be reported */
+	return load_relaxed(&e->calls) + (e->polls ? polls_calls(e->polls) : 0);
 }
 
 uint64_t engine_sleeps(const struct engine *e)
 {
-	return e->sleeps + (e->polls ? polls_sleeps(e->polls) : 0);
+	/* relaxed: to be reported */
+	return load_relaxed(&e->sleeps) + (e->polls ? polls_sleeps(e->polls) : 0);
 }
 
 /*
@@ -145,6 +148,13 @@ void engine_unwatch(struct engine *e, int fd)
 	net_unwatch(e->epoll, fd);
 }
 
+/* Go on with the epoll alone. */
+static void give_up(struct engine *e)
+{
+	polls_give_up(e->polls);
+	store_relaxed(&e->given_up, true);	/* relaxed: others only report it */
+}
+
 void engine_kick(struct engine *e)
 {
 	sys_event_set(e->kick);
@@ -174,10 +184,13 @@ static int wait_in_epoll(struct engine *e, struct engine_event *ret, size_t coun
 	struct epoll_event events[EPOLL_AT_ONCE];
 	int max = count < EPOLL_AT_ONCE ? (int)count : EPOLL_AT_ONCE, n;
 
-	e->calls++;
-	e->sleeps += deadline > 0;
+	/* relaxed: only we write them, others only report them */
+	store_relaxed(&e->calls, e->calls + 1);
+	if (deadline > 0)
+		store_relaxed(&e->sleeps, e->sleeps + 1);	/* relaxed: as above */
 	n = sys_epoll_wait(e->epoll, events, max, deadline);
-	e->epoll_ready = n > 0;
+	if (n >= 0)
+		e->epoll_ready = n > 0;
 	for (int i = 0; i < n; i++)
 		ret[i] = (struct engine_event){ events[i].data.u64, events[i].events };
 	return n < 0 ? n : sift(e, ret, n);
@@ -197,8 +210,7 @@ static int wait_in_ring(struct engine *e, struct engine_event *ret, size_t count
 	result = polls_wait(e->polls, ret + n, count - (size_t)n, spin,
 			    n > 0 ? 0 : deadline);
 	if (result < 0 && result != -EINTR) {
-		polls_give_up(e->polls);
-		e->given_up = true;
+		give_up(e);
 		return n;
 	}
 	if (result > 0)
@@ -232,5 +244,7 @@ int engine_share(struct engine *e, int ret_fds[2])
 	fd = polls_share(e->polls);
 	if (fd >= 0)
 		ret_fds[1] = fd;
-	return fd < 0 ? fd : 0;
+	else
+		give_up(e);
+	return 0;
 }

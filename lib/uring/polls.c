@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 
+#include "base/atomic.h"
 #include "base/cc.h"
 #include "base/clock.h"
 #include "sys/net.h"
@@ -47,6 +48,7 @@ struct polls {
 	struct ring ring;
 	int epoll;
 	bool fresh;		/* nothing was submitted yet */
+	bool broken;		/* it does not take the epoll */
 	uintptr_t thread;	/* that has waited last */
 	struct spin spin;
 	uint32_t failures;	/* of entering, one after the other */
@@ -127,14 +129,19 @@ void polls_abandon(struct polls *p)
 	free_polls(p);
 }
 
-uint64_t polls_calls(const struct polls *p)
+uint64_t polls_calls(struct polls *p)
 {
-	return p->calls + p->ring.calls;
+	bool locked = lock(p);
+	/* relaxed: who waits is counting, without the lock */
+	uint64_t calls = p->calls + load_relaxed(&p->ring.calls);
+
+	unlock(p, locked);
+	return calls;
 }
 
 uint64_t polls_sleeps(const struct polls *p)
 {
-	return p->sleeps;
+	return load_relaxed(&p->sleeps);	/* relaxed: to be reported */
 }
 
 /*
@@ -235,6 +242,10 @@ int polls_watch(struct polls *p, int fd, uint64_t key)
 			submit_later(p, place);
 		else
 			result = watch_elsewhere(p, &p->polls[place]);
+		if (result < 0) {
+			p->polls[place].state = POLL_FREE;
+			p->count--;
+		}
 	}
 	unlock(p, locked);
 	return result < 0 ? result : (int)place;
@@ -333,7 +344,9 @@ static bool take_completion(struct polls *p, const struct io_uring_cqe *cqe,
 	 * A poll ends when there was no room for its completion, or when the thread that submitted
 	 * it has ended. What is missed until it is there again is found by looking.
 	 */
-	if (cqe->res < 0 && cqe->res != -ECANCELED)
+	if (cqe->res < 0 && cqe->res != -ECANCELED && poll->fd == p->epoll)
+		p->broken = true;
+	else if (cqe->res < 0 && cqe->res != -ECANCELED)
 		watch_elsewhere(p, poll);
 	else if (!(cqe->flags & IORING_CQE_F_MORE))
 		submit_later(p, place);
@@ -348,6 +361,10 @@ static int reap(struct polls *p, struct engine_event *ret, size_t count)
 	unsigned int head, seen = 0;
 	int n = 0;
 
+	if (p->ring.fd < 0) {
+		unlock(p, locked);
+		return 0;
+	}
 	io_uring_for_each_cqe(&p->ring.raw, head, cqe) {
 		if ((size_t)n == count)
 			break;
@@ -377,7 +394,8 @@ static int enter(struct polls *p, bool sleep, int64_t deadline)
 	int result = ring_enter(&p->ring, sleep, deadline);
 
 	p->fresh = false;
-	p->sleeps += sleep;
+	if (sleep)
+		store_relaxed(&p->sleeps, p->sleeps + 1);	/* relaxed: only reported */
 	switch (result) {
 	case -EAGAIN:	/* what was not submitted stays in the queue for the next time */
 	case -EBUSY:
@@ -421,6 +439,8 @@ int polls_wait(struct polls *p, struct engine_event *ret, size_t count, bool spi
 	int result = check_thread(p), n;
 	bool all;
 
+	if (p->broken)
+		result = -EIO;
 	if (result < 0)
 		return result;
 	all = prepare(p);

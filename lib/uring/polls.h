@@ -46,7 +46,7 @@ bool polls_have_work(const struct polls *p);
 void polls_give_up(struct polls *p);
 
 /* System calls made; how often it has slept. */
-uint64_t polls_calls(const struct polls *p);
+uint64_t polls_calls(struct polls *p);
 uint64_t polls_sleeps(const struct polls *p);
 
 #endif
