@@ -197,8 +197,10 @@ static int watch_fd(struct source *s, int fd, uint32_t events)
 {
 	int result = engine_watch(s->set->engine, fd, events, source_key(s, WHICH_FD));
 
-	if (result == 0)
+	if (result == 0) {
 		s->fd = fd;
+		s->watched = true;
+	}
 	return result;
 }
 
@@ -259,8 +261,17 @@ static void stop(struct source *s)
 		pipe_source_watch(s->object.end, 0);
 	unwatch_bell(s, WHICH_IN);
 	unwatch_bell(s, WHICH_OUT);
-	if (s->fd >= 0)
+	/* If it is not ours it is that of another source. */
+	if (s->watched)
 		engine_unwatch(s->set->engine, s->fd);
+	s->watched = false;
+}
+
+static void dispose(struct source *s)
+{
+	if (s->kind == SOURCE_PROCESS)
+		sys_close(s->fd);
+	free(s);
 }
 
 void source_free(struct source *s)
@@ -272,9 +283,7 @@ void source_free(struct source *s)
 	set->sources[s->place] = NULL;
 	set->count--;
 	set->objects -= source_is_object(s);
-	if (s->kind == SOURCE_PROCESS)
-		sys_close(s->fd);
-	free(s);
+	dispose(s);
 }
 
 /*
@@ -609,10 +618,12 @@ void waitset_empty(struct weir_waitset *set)
 
 		if (!s)
 			continue;
-		/* In a forked child the objects may be gone. */
-		if (tied)
+		/* In a forked child the objects may be gone, and the lists half changed. */
+		if (tied) {
 			untie(s);
-		source_free(s);
+			stop(s);
+		}
+		dispose(s);
 	}
 	if (tied)
 		unlock_ties(ties);

@@ -3,6 +3,7 @@
 #include "obj/waitset.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
@@ -46,94 +47,17 @@ void waitset_unlock(struct weir_waitset *set, bool locked)
 }
 
 /*
- * Lists
- */
-
-void waitset_move(struct source *s, struct source_list *list)
-{
-	struct source_list *from = s->list;
-
-	if (from) {
-		*(s->previous ? &s->previous->next : &from->first) = s->next;
-		*(s->next ? &s->next->previous : &from->last) = s->previous;
-		from->count--;
-	}
-	s->list = list;
-	if (!list)
-		return;
-	s->previous = list->last;
-	s->next = NULL;
-	*(list->last ? &list->last->next : &list->first) = s;
-	list->last = s;
-	list->count++;
-}
-
-/* The sources that have a time, the earliest first: a binary heap. */
-
-static void put_in_heap(struct weir_waitset *set, uint32_t place, struct source *s)
-{
-	set->heap[place] = s;
-	s->heap_place = place + 1;
-}
-
-static void move_up(struct weir_waitset *set, uint32_t place)
-{
-	struct source *s = set->heap[place];
-
-	while (place > 0 && set->heap[(place - 1) / 2]->due > s->due) {
-		put_in_heap(set, place, set->heap[(place - 1) / 2]);
-		place = (place - 1) / 2;
-	}
-	put_in_heap(set, place, s);
-}
-
-static void move_down(struct weir_waitset *set, uint32_t place)
-{
-	struct source *s = set->heap[place];
-	uint32_t child;
-
-	while ((child = 2 * place + 1) < set->heap_count) {
-		if (child + 1 < set->heap_count &&
-		    set->heap[child + 1]->due < set->heap[child]->due)
-			child++;
-		if (set->heap[child]->due >= s->due)
-			break;
-		put_in_heap(set, place, set->heap[child]);
-		place = child;
-	}
-	put_in_heap(set, place, s);
-}
-
-static void leave_heap(struct source *s)
-{
-	struct weir_waitset *set = s->set;
-	uint32_t place = s->heap_place - 1;
-	struct source *last = set->heap[--set->heap_count];
-
-	s->heap_place = 0;
-	if (last == s)
-		return;
-	put_in_heap(set, place, last);
-	move_up(set, place);
-	move_down(set, last->heap_place - 1);
-}
-
-void waitset_set_due(struct source *s, int64_t due)
-{
-	struct weir_waitset *set = s->set;
-
-	if (s->heap_place != 0)
-		leave_heap(s);
-	s->due = due;
-	if (due == WEIR_FOREVER)
-		return;
-	put_in_heap(set, set->heap_count++, s);
-	move_up(set, set->heap_count - 1);
-}
-
-/*
  * Looking
  */
+
+/* As s->ready says. Who is among the ready keeps his place there. */
+static void set_ready(struct weir_waitset *set, struct source *s)
+{
+	if (!s->ready)
+		waitset_move(s, NULL);
+	else if (s->list != &set->ready)
+		waitset_move(s, &set->ready);
+}
 
 static void look(struct weir_waitset *set, struct source *s, int64_t now)
 {
@@ -145,7 +69,7 @@ static void look(struct weir_waitset *set, struct source *s, int64_t now)
 	}
 	later = source_look(s, true);
 	s->looked_in = set->waits;
-	waitset_move(s, s->ready ? &set->ready : NULL);
+	set_ready(set, s);
 	if (s->ready)
 		return;
 	if (later)
@@ -259,11 +183,19 @@ static bool wait_awake(struct weir_waitset *set, uint32_t flags, int64_t deadlin
 	return true;
 }
 
+/* What the kernel says of a descriptor, in EPOLL* or POLL*, which are the same. */
+static uint32_t events_of(const struct source *s, uint32_t said)
+{
+	uint32_t events = (said & EPOLLIN ? WEIR_IN : 0) | (said & EPOLLOUT ? WEIR_OUT : 0);
+
+	return (events & s->events) | (said & (EPOLLHUP | EPOLLERR) ? WEIR_HUP : 0);
+}
+
 /* What the engine says of a source. */
 static void take_signal(struct weir_waitset *set, const struct engine_event *event)
 {
 	struct source *s = waitset_find(set, event->key >> 2);
-	uint32_t hung_up = event->events & (EPOLLHUP | EPOLLERR) ? WEIR_HUP : 0;
+	bool hung_up = event->events & (EPOLLHUP | EPOLLERR);
 
 	set->signals++;
 	if (!s)
@@ -280,11 +212,9 @@ static void take_signal(struct weir_waitset *set, const struct engine_event *eve
 			waitset_move(s, &set->to_look_at);
 		return;
 	}
-	s->ready = hung_up | (event->events & EPOLLIN ? WEIR_IN : 0) |
-		   (event->events & EPOLLOUT ? WEIR_OUT : 0);
+	s->ready = events_of(s, event->events);
 	s->looked_in = set->waits;
-	if (s->ready)
-		waitset_move(s, &set->ready);
+	set_ready(set, s);
 }
 
 /* How often a timer has come due by now; it is set to the next time. */
@@ -299,7 +229,7 @@ static void expire(struct weir_waitset *set, struct source *s, int64_t now)
 	    __builtin_add_overflow(next, s->due, &next))
 		next = WEIR_FOREVER;
 	waitset_set_due(s, next);
-	waitset_move(s, &set->ready);
+	set_ready(set, s);
 }
 
 static void take_due(struct weir_waitset *set, int64_t now)
@@ -344,25 +274,41 @@ static void sweep(struct weir_waitset *set, int64_t now)
  * Reporting
  */
 
-/* Found ready by a wait before this one: it may have changed. Whether it still is. */
+static uint32_t poll_again(const struct source *s)
+{
+	struct pollfd p = {
+		.fd = s->fd,
+		.events = (s->events & WEIR_IN ? POLLIN : 0) | (s->events & WEIR_OUT ? POLLOUT : 0),
+	};
+
+	return sys_poll(&p, 1, 0) > 0 ? events_of(s, (uint32_t)p.revents) : 0;
+}
+
+/*
+ * Found ready by a wait before this one: it may have changed. Whether it still is. What is by level
+ * is not left to come again: of many, the same ones might never be among those that come.
+ */
 static bool still_ready(struct weir_waitset *set, struct source *s, int64_t now)
 {
 	if (s->looked_in == set->waits || s->kind == SOURCE_TIMER)
 		return true;
-	/* What is by level comes again. */
-	look(set, s, now);
-	return false;
+	if (source_is_object(s)) {
+		look(set, s, now);
+	} else {
+		s->ready = poll_again(s);
+		set_ready(set, s);
+	}
+	return s->ready != 0;
 }
 
 static size_t report(struct weir_waitset *set, struct weir_event *events, size_t count, int64_t now)
 {
 	size_t n = 0;
 
-	/* Each at most once, though looking moves those that are ready to the end. */
-	for (uint32_t left = 2 * set->ready.count; left > 0 && n < count && set->ready.first;
-	     left--) {
+	while (n < count && set->ready.first) {
 		struct source *s = set->ready.first;
 
+		/* Then it is not among them any more. */
 		if (!still_ready(set, s, now))
 			continue;
 		events[n++] = (struct weir_event){
@@ -437,6 +383,7 @@ static int go_round(struct weir_waitset *set, struct weir_event *events, size_t 
 	int64_t now = clock_now(), until;
 	size_t n;
 	int result = 0;
+	bool asks;
 
 	set->spun = false;
 	set->now = now;
@@ -447,7 +394,8 @@ static int go_round(struct weir_waitset *set, struct weir_event *events, size_t 
 	until = earlier(deadline, next_time(set));
 	if (set->ready.count > 0 || set->to_look_at.count > 0)
 		until = 0;
-	if (until > 0 || is_time_to_ask(set, now))
+	asks = until > 0 || is_time_to_ask(set, now);
+	if (asks)
 		result = ask_engine(set, flags, until, locked);
 	if (turn_closing(&set->private->waiting))
 		return -ESHUTDOWN;
@@ -456,6 +404,9 @@ static int go_round(struct weir_waitset *set, struct weir_event *events, size_t 
 		return (int)n;
 	if (result == -EINTR && (flags & WEIR_INTR))
 		return -EINTR;
+	/* What was ready is not any more, so the others are asked for. */
+	if (!asks)
+		return 0;
 	if (deadline <= 0)
 		return -EAGAIN;
 	return clock_now() >= deadline ? -ETIMEDOUT : 0;
@@ -467,8 +418,11 @@ static void set_outer(struct weir_waitset *set, int result)
 	if (set->outer < 0)
 		return;
 	net_timer_set(set->outer_timer, next_time(set));
-	/* What was reported may still be ready: the next wait will know. */
-	if (result > 0)
+	/*
+	 * What was reported may still be ready: the next wait will know. And what is to be looked
+	 * at is not armed.
+	 */
+	if (result > 0 || set->to_look_at.count > 0 || set->ready.count > 0)
 		sys_event_set(set->outer_bell);
 	else
 		sys_event_clear(set->outer_bell);
@@ -486,6 +440,11 @@ static int wait_locked(struct weir_waitset *set, struct weir_event *events, size
 	do {
 		result = go_round(set, events, count, flags, deadline, &locked);
 	} while (result == 0);
+	/* What has come due with the deadline, or came in the last moment, is not late. */
+	if (result == -ETIMEDOUT)
+		result = go_round(set, events, count, flags, 0, &locked);
+	if (deadline > 0 && (result == 0 || result == -EAGAIN))
+		result = -ETIMEDOUT;
 	set_outer(set, result);
 	waitset_unlock(set, locked);
 	return result;
@@ -649,6 +608,7 @@ int weir_waitset(struct weir_waitset **ret_set, const struct weir_waitset_option
 	set->outer = set->outer_timer = set->outer_bell = -1;
 	set->sweep_at = WEIR_FOREVER;
 	take_number(set);
+	set->sweep_after = SWEEP_FIRST_NS;
 	set->may_spin = park_may_spin();
 	spin_init(&set->spin);
 	result = open_set(set, engine);

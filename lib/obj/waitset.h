@@ -58,7 +58,8 @@ struct source {
 		struct weir_queue *queue;
 		struct weir_listener *listener;
 	} object;
-	int fd;				/* in the engine's epoll; -1: none */
+	int fd;				/* what the kernel says something of; -1: none */
+	bool watched;			/* it is in the engine's epoll, for us */
 	int bells[2];			/* places in the engine, by WHICH_; SOURCE_NO_BELL */
 	bool hung_up;			/* of a pipe: its line says so */
 	int64_t settled;		/* who used it before we came knows of us from here on */
@@ -117,12 +118,14 @@ struct weir_waitset {
 /* waitset.c. All but the first are for whoever has the lock. */
 bool waitset_lock(struct weir_waitset *set);
 void waitset_unlock(struct weir_waitset *set, bool locked);
+/* A sleeping wait is to look at what has changed. */
+void waitset_disturb(struct weir_waitset *set);
+
+/* waitset-list.c. The caller has the lock. */
 /* To the end of a list of its set, or of none; from whichever it is in. */
 void waitset_move(struct source *s, struct source_list *list);
 /* When its time comes; WEIR_FOREVER: never. */
 void waitset_set_due(struct source *s, int64_t due);
-/* A sleeping wait is to look at what has changed. */
-void waitset_disturb(struct weir_waitset *set);
 
 /* waitset-source.c. The caller has the lock. */
 /* Look, and arm if there is nothing and @arm: 0; 1: look again before long. */
