@@ -117,14 +117,14 @@ static inline int64_t reader_join(struct reader *r)
 	return r->got;
 }
 
-/* System calls that wake, of this process. */
-static uint32_t wake_calls;
+/* System calls that wake, of a thread that counts them. */
+static _Thread_local bool wakes_count;
+static _Thread_local uint32_t wake_calls;
 
 static inline int count_wake_calls(enum sys_call call)
 {
-	if (call == SYS_CALL_FUTEX_WAKE || call == SYS_CALL_EVENT_WRITE ||
-	    call == SYS_CALL_URING_ENTER)
-		add_relaxed(&wake_calls, 1);
+	wake_calls += wakes_count && (call == SYS_CALL_FUTEX_WAKE || call == SYS_CALL_EVENT_WRITE ||
+				      call == SYS_CALL_URING_ENTER);
 	return 0;
 }
 
