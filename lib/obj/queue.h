@@ -163,9 +163,9 @@ int queue_source_begin(struct weir_queue *q, uint32_t events);
  * is inside a call, or holds something, dies: look again in 4 ms. -ESHUTDOWN, -EUSERS, -ENOMEM.
  */
 int queue_source_arm(struct weir_queue *q, uint32_t events, uint32_t *ret_ready);
-/* An eventfd, to be watched for EPOLLIN | EPOLLOUT | EPOLLET; never read. */
 /* The same without arming: 0, or an error. */
 int queue_source_look(struct weir_queue *q, uint32_t events, uint32_t *ret_ready);
+/* An eventfd, to be watched for EPOLLIN | EPOLLOUT | EPOLLET; never read. */
 int queue_source_fd(const struct weir_queue *q, enum queue_side side);
 
 /* queue-mend.c */
