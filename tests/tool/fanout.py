@@ -8,9 +8,9 @@ from results import name_of, sense, shape
 from tool import SHORT, Tap, expect, measure, run
 
 # Those that have it without anything installed.
-PLAIN = {"pipe", "posix-mq", "unix-stream", "unix-dgram", "unix-seqpacket", "sem-shm"}
 WEIR = {"weir-pipe", "weir-queue"}
-URING = {"pipe", "unix-stream", "unix-dgram", "unix-seqpacket"}
+PLAIN = {"pipe", "posix-mq", "unix-stream", "unix-dgram", "unix-seqpacket", "sem-shm"} | WEIR
+URING = WEIR | {"pipe", "unix-stream", "unix-dgram", "unix-seqpacket"}
 # Rounds take as long as it takes until all sleep: by number.
 FEW = ["--repeat", "1", "--messages", "120", "--warmup", "0"]
 
@@ -50,10 +50,11 @@ def plain(tap):
         tap.result(f"to {consumers}: issue and latency", [p for one in results for p in times(one)])
         tap.result(f"to {consumers}: a call for each",
                    [p for one in results for p in calls(one, [consumers])
-                    if one["mechanism"] != "sem-shm"])
+                    if one["mechanism"] not in WEIR | {"sem-shm"}])
         tap.result(f"to {consumers}: the engine is told",
                    [name_of(one) for one in results
-                    if (one["engine"], one["engine_asked"]) != ("epoll", "auto")])
+                    if one["engine_asked"] != "auto" or one["engine"] != "epoll" and
+                    one["mechanism"] not in WEIR])
 
 
 def uring(tap):
@@ -65,6 +66,22 @@ def uring(tap):
     tap.result("one submission for all",
                [p for one in there for p in (*sense(one), *times(one), *calls(one, [1]))] +
                sorted(URING ^ {one["mechanism"] for one in there}))
+
+
+def weir(tap):
+    done = fan(6, "--mechanism", ",".join(WEIR), "--engine", "epoll,auto", "--wait", "own,block")
+    tap.result("weir: engines and waits",
+               [p for one in done["results"] for p in (*sense(one), *times(one))] +
+               [p for one in done["results"]
+                for p in calls(one, [6] if one["engine"] == "epoll" else [1])])
+    there = {(one["mechanism"], one["wait"], one["engine_asked"]) for one in done["results"]}
+    tap.result("weir: all of them", [] if len(there) == 8 else done["skipped"])
+    done = fan(2, "--mechanism", ",".join(WEIR), "--wait", "spin", "--force")
+    tap.result("readers that are awake cost no call",
+               [p for one in done["results"] for p in sense(one)] +
+               # A pipe looks after its reader when it has not for 10 ms, which a round may take.
+               [p for one in done["results"] if one["mechanism"] == "weir-queue"
+                for p in calls(one, [0])])
 
 
 def placement(tap):
@@ -98,6 +115,7 @@ def main():
     tap = Tap()
     plain(tap)
     uring(tap)
+    weir(tap)
     placement(tap)
     refused(tap)
     tap.finish()

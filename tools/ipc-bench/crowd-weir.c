@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Many pipes or queues of weir: sent to by the plain calls, waited for by a weir_waitset(). */
+/* Many pipes or queues of weir: sent to by a weir_batch(), waited for by a weir_waitset(). */
 #include "crowd-weir.h"
 
 #include <errno.h>
@@ -7,6 +7,8 @@
 
 #include "waitmany.h"
 #include "weir-batches.h"
+#include "weir-queues.h"
+#include "weir/batch.h"
 #include "weir/pipe.h"
 #include "weir/queue.h"
 #include "weir/waitset.h"
@@ -16,6 +18,7 @@
 /* Messages in a row from one object: others that are ready wait meanwhile. */
 #define IN_A_ROW 1024
 
+static struct weir_batch *sends;
 static struct weir_waitset *set;
 
 uint32_t crowd_weir_engine(const struct worker *w)
@@ -42,13 +45,32 @@ static int weir_fail(char why[MECH_WHY], const char *what, int r)
 
 /* ---- what pipes and queues do alike ---- */
 
-/* The plain calls wake one by one. */
 static int out_open(struct worker *w, char why[MECH_WHY])
 {
-	(void)why;
-	if (w->control->task.workload == WORKLOAD_FANOUT)
-		crowd_weir_ran(w, WEIR_ENGINE_EPOLL);
-	return 0;
+	struct weir_batch_options options = {
+		.size = sizeof(options),
+		.engine = crowd_weir_engine(w),
+	};
+	int r = weir_batch(&sends, &options);
+
+	return r < 0 ? weir_fail(why, "weir_batch", r) : 0;
+}
+
+static int out_flush(struct worker *w)
+{
+	int r = weir_batch_flush(sends);
+
+	(void)w;
+	return r < 0 ? r : 0;
+}
+
+/* Whether there were submissions. */
+static void out_over(struct worker *w)
+{
+	struct weir_batch_stat stat = { .size = sizeof(stat) };
+
+	if (weir_batch_stat(sends, &stat) == 0)
+		crowd_weir_ran(w, stat.submissions ? WEIR_ENGINE_URING : WEIR_ENGINE_EPOLL);
 }
 
 typedef int add_call(struct port *port, void *cookie);
@@ -120,6 +142,13 @@ static inline int in_wait(struct worker *w, recv_call *one, recv_batch_call *man
 
 /* ---- pipes ---- */
 
+static int pipe_send(struct worker *w, uint32_t object, const void *message)
+{
+	struct port *port = &w->link[object].port[0];
+
+	return weir_batch_send(sends, port->sink, message, port->size, port->flags, WEIR_FOREVER);
+}
+
 static int pipe_add(struct port *port, void *cookie)
 {
 	return weir_waitset_add_pipe(set, port->source, WEIR_IN, cookie, NULL);
@@ -149,6 +178,18 @@ static int pipe_in_wait(struct worker *w)
 }
 
 /* ---- queues ---- */
+
+static int queue_send(struct worker *w, uint32_t object, const void *message)
+{
+	struct port *port = &w->link[object].port[0];
+	int r;
+
+	do
+		r = weir_batch_put(sends, port->sink, message, port->size, port->flags,
+				   WEIR_FOREVER);
+	while (weir_queues_again(r));
+	return r;
+}
 
 static int queue_add(struct port *port, void *cookie)
 {
@@ -180,16 +221,18 @@ static int queue_in_wait(struct worker *w)
 
 static const struct crowd_way pipes = {
 	.out_open = out_open,
-	.out_send = crowd_put,
-	.out_flush = crowd_put_flush,
+	.out_send = pipe_send,
+	.out_flush = out_flush,
+	.out_over = out_over,
 	.in_open = pipe_in_open,
 	.in_wait = pipe_in_wait,
 };
 
 static const struct crowd_way queues = {
 	.out_open = out_open,
-	.out_send = crowd_put,
-	.out_flush = crowd_put_flush,
+	.out_send = queue_send,
+	.out_flush = out_flush,
+	.out_over = out_over,
 	.in_open = queue_in_open,
 	.in_wait = queue_in_wait,
 };

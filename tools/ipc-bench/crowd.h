@@ -21,6 +21,8 @@ struct crowd_way {
 	/* The message stays as it is until out_flush(), when it has been sent at the latest. */
 	int (*out_send)(struct worker *w, uint32_t object, const void *message);
 	int (*out_flush)(struct worker *w);
+	/* At the end of a pass of fanout: say which engine it was. NULL: the one asked for. */
+	void (*out_over)(struct worker *w);
 
 	/* NULL: nothing waits for several of these. */
 	int (*in_open)(struct worker *w, char why[MECH_WHY]);

@@ -175,6 +175,8 @@ int fanout_send(struct worker *w)
 	}
 	w->done = done;
 	w->end = bench_now();
+	if (w->way->out_over)
+		w->way->out_over(w);
 	if (r < 0 || w->expected != UINT64_MAX)
 		return r;
 	pattern_write(&w->shape, w->out, WORKER_END);
