@@ -75,6 +75,16 @@ static int take_of_queue(struct weir_pump *p, uint32_t most, uint32_t flags, int
 	return result == -EPIPE ? 0 : result;
 }
 
+void pump_begin(struct weir_pump *p)
+{
+	/*
+	 * What a dead one had taken comes first, if it is found before anything is taken; otherwise
+	 * as soon as it is found, behind what has been taken meanwhile.
+	 */
+	if (p->queue && p->direction == WEIR_PUMP_OUT)
+		queue_mend_all(p->queue);
+}
+
 /* ---- both ---- */
 
 int pump_take(struct weir_pump *p, uint32_t most, uint32_t flags, int64_t deadline)

@@ -81,6 +81,7 @@ static int make(struct weir_pump **ret_pump, struct weir_end *end, struct weir_q
 		sys_unmap(p, sizeof(*p));
 		return result;
 	}
+	pump_begin(p);
 	p->here = true;
 	*ret_pump = p;
 	return 0;

@@ -119,6 +119,8 @@ static inline void pump_count(struct weir_pump *p, uint64_t size, uint64_t bytes
 int pump_sync(struct weir_pump *p);
 
 /* pump-object.c */
+/* Before the first message. */
+void pump_begin(struct weir_pump *p);
 /* Take up to @most messages into out: how many; 0: there will be none; or an error. */
 int pump_take(struct weir_pump *p, uint32_t most, uint32_t flags, int64_t deadline);
 /* The oldest @count of out are written. */
