@@ -55,6 +55,7 @@ int pump_open(struct pump_fd *io, int fd, uint32_t direction)
 	if (S_ISFIFO(file.st_mode))
 		io->kind = PUMP_PIPE;
 	io->regular = S_ISREG(file.st_mode) || S_ISBLK(file.st_mode);
+	io->placed = io->regular && (direction == WEIR_PUMP_IN || !(mode & O_APPEND));
 	return 0;
 }
 
@@ -79,10 +80,95 @@ static int64_t write_piece(struct pump_fd *io, struct iovec *parts, size_t count
 	return stream_write(io->fd, parts, n);
 }
 
-int64_t pump_write(struct pump_fd *io, struct iovec *parts, size_t count)
+int pump_open_uring(struct pump_fd *io)
+{
+	int result = transfer_open(&io->transfer);
+
+	io->uring = result == 0;
+	return result;
+}
+
+int pump_come_back(struct pump_fd *io)
 {
 	int64_t result;
 
+	if (!io->astray)
+		return 0;
+	io->calls++;
+	result = stream_seek(io->fd, (uint64_t)io->position);
+	if (result < 0)
+		return (int)result;
+	io->astray = false;
+	return 0;
+}
+
+int pump_find_position(struct pump_fd *io)
+{
+	int result = pump_come_back(io);
+
+	if (result == 0)
+		io->position = io->uring && io->placed ? stream_position(io->fd) : -1;
+	return result;
+}
+
+/*
+ * An io_uring that has moved a part of what was asked for, and met an error at the rest, as with a
+ * disk that is full, says how much, but leaves the file's position where it was: seen on Linux
+ * 6.18. What is appended does not need it.
+ */
+static void keep_position(struct pump_fd *io, const struct iovec *parts, size_t count,
+			  int64_t moved)
+{
+	uint64_t asked = 0;
+
+	if (!io->placed || moved <= 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		asked += parts[i].iov_len;
+	io->position += moved;
+	io->astray = (uint64_t)moved < asked;
+}
+
+/*
+ * By the io_uring: whether that was possible. What it refuses goes by plain calls, and if it is the
+ * io_uring itself that fails, all that comes later, too.
+ */
+static bool by_uring(struct pump_fd *io, enum transfer_what what, const struct iovec *parts,
+		     size_t count, int64_t *ret_result)
+{
+	if (!io->uring || (io->placed && io->position < 0))
+		return false;
+	if (io->no_nowait && (what == TRANSFER_READ_NOW || what == TRANSFER_WRITE_NOW))
+		return false;
+	io->calls++;
+	if (transfer_do(&io->transfer, what, io->fd, parts, count, ret_result) < 0) {
+		io->uring = false;
+		return false;
+	}
+	/* Where a pipe cannot be used without waiting the plain way finds out. */
+	if (*ret_result == -EOPNOTSUPP || *ret_result == -EINVAL) {
+		/* And moves a file's position. */
+		io->position = -1;
+		return false;
+	}
+	keep_position(io, parts, count, *ret_result);
+	return true;
+}
+
+int64_t pump_write(struct pump_fd *io, struct iovec *parts, size_t count)
+{
+	static const enum transfer_what what[] = {
+		[PUMP_FILE] = TRANSFER_WRITE,
+		[PUMP_PIPE] = TRANSFER_WRITE_NOW,
+		[PUMP_STREAM] = TRANSFER_SEND,
+		[PUMP_PACKET] = TRANSFER_SEND,
+	};
+	int64_t result = pump_come_back(io);
+
+	if (result < 0)
+		return result;
+	if (by_uring(io, what[io->kind], parts, count, &result))
+		return result;
 	io->calls++;
 	if (io->kind == PUMP_STREAM)
 		return stream_send(io->fd, parts, count);
@@ -100,9 +186,19 @@ int64_t pump_write(struct pump_fd *io, struct iovec *parts, size_t count)
 
 int64_t pump_read(struct pump_fd *io, struct iovec *parts, size_t count)
 {
+	static const enum transfer_what what[] = {
+		[PUMP_FILE] = TRANSFER_READ,
+		[PUMP_PIPE] = TRANSFER_READ_NOW,
+		[PUMP_STREAM] = TRANSFER_RECEIVE,
+		[PUMP_PACKET] = TRANSFER_RECEIVE,
+	};
 	struct pollfd any = { .fd = io->fd, .events = POLLIN };
-	int64_t result;
+	int64_t result = pump_come_back(io);
 
+	if (result < 0)
+		return result;
+	if (by_uring(io, what[io->kind], parts, count, &result))
+		return result;
 	io->calls++;
 	if (io->kind == PUMP_STREAM || io->kind == PUMP_PACKET)
 		return stream_receive(io->fd, parts, count);

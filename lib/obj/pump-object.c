@@ -135,6 +135,21 @@ void pump_return(struct weir_pump *p)
 	o->first = o->count = 0;
 }
 
+int pump_register(struct weir_pump *p)
+{
+	const struct segment *s;
+
+	/*
+	 * A queue's memory is sparse: registered, it would all be populated, and what is given back
+	 * of it later would go on being written as it was. And a frame is in two memories.
+	 */
+	if (!p->end || !pump_is_raw(p))
+		return -EOPNOTSUPP;
+	s = &p->end->core->segment;
+	return transfer_register(&p->io.transfer, s->rings[p->end->rx_lane],
+				 (size_t)(2 * s->capacity));
+}
+
 /* ---- into them ---- */
 
 int pump_put(struct weir_pump *p, const struct weir_msg *messages, size_t count, uint32_t flags,

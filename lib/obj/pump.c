@@ -2,6 +2,8 @@
 /* Pumps: making and closing them, and what is the same for each run. */
 #include "obj/pump.h"
 
+#include <stdlib.h>
+
 #include "base/atomic.h"
 #include "obj/pipe.h"
 #include "sys/sys.h"
@@ -47,12 +49,46 @@ static int choose_sizes(struct weir_pump *p)
 	return p->options.chunk <= most ? 0 : -EINVAL;
 }
 
+/*
+ * Plain system calls are faster than an io_uring here, see doc/design/pump.md: that is taken only
+ * where it is asked for.
+ */
+static void choose_engine(struct weir_pump *p)
+{
+	if (choice_wanted(p->options.engine) != WEIR_ENGINE_URING)
+		return;
+	p->engine_error = pump_open_uring(&p->io);
+	if (p->engine_error == 0 && p->direction == WEIR_PUMP_OUT)
+		p->register_error = pump_register(p);
+}
+
+static int prepare(struct weir_pump *p, int fd)
+{
+	void *here;
+	int result = pump_open(&p->io, fd, p->direction);
+
+	if (result == 0)
+		result = check_sync(p);
+	if (result == 0)
+		result = choose_sizes(p);
+	if (result == 0)
+		result = sys_map_wiped(sizeof(*p->here), &here);
+	if (result < 0)
+		return result;
+	p->here = here;
+	*p->here = 1;
+	p->out.number = p->options.number;
+	p->out.most = 1;
+	choose_engine(p);
+	pump_begin(p);
+	return 0;
+}
+
 static int make(struct weir_pump **ret_pump, struct weir_end *end, struct weir_queue *queue, int fd,
 		uint32_t direction, const struct weir_pump_options *options)
 {
 	static const struct weir_pump_options none = { .size = sizeof(none) };
 	struct weir_pump *p;
-	void *memory;
 	int result;
 
 	if (!ret_pump || !(end || queue) ||
@@ -61,28 +97,20 @@ static int make(struct weir_pump **ret_pump, struct weir_end *end, struct weir_q
 	result = check_options(options ? options : &none);
 	if (result == 0 && end)
 		result = check_end(end, direction);
-	if (result == 0)
-		result = sys_map_wiped(sizeof(*p), &memory);
 	if (result < 0)
 		return result;
-	p = memory;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
 	p->options = options ? *options : none;
 	p->direction = direction;
 	p->end = end;
 	p->queue = queue;
-	p->out.number = p->options.number;
-	p->out.most = 1;
-	result = pump_open(&p->io, fd, direction);
-	if (result == 0)
-		result = check_sync(p);
-	if (result == 0)
-		result = choose_sizes(p);
+	result = prepare(p, fd);
 	if (result < 0) {
-		sys_unmap(p, sizeof(*p));
+		free(p);
 		return result;
 	}
-	pump_begin(p);
-	p->here = true;
 	*ret_pump = p;
 	return 0;
 }
@@ -104,7 +132,7 @@ static int enter(struct weir_pump *p)
 {
 	uint32_t nobody = 0;
 
-	if (!p->here)
+	if (!*p->here)
 		return -EBUSY;
 	/* order: PUMP acquire, from leave(): what the thread before us did. */
 	return cas_acquire(&p->busy, &nobody, 1) ? 0 : -EBUSY;
@@ -139,15 +167,12 @@ static bool comes_again(int error)
 	}
 }
 
-static int move(struct weir_pump *p, uint64_t count, uint32_t flags, int64_t deadline)
+static int move_out(struct weir_pump *p, uint64_t count, uint32_t flags, int64_t deadline)
 {
 	struct stream_signals signals = { .held = false };
 	int result, synced = 0;
 
-	p->moved = 0;
 	/* Those of a socket are kept away by each call. */
-	if (p->direction == WEIR_PUMP_IN)
-		return pump_in(p, count, flags, deadline);
 	if (p->io.kind == PUMP_FILE || p->io.kind == PUMP_PIPE)
 		stream_quiet(&signals);
 	result = pump_out(p, count, flags, deadline);
@@ -155,6 +180,22 @@ static int move(struct weir_pump *p, uint64_t count, uint32_t flags, int64_t dea
 		synced = pump_sync(p);
 	stream_loud(&signals, result == -EPIPE || result == -EFBIG);
 	return synced < 0 ? synced : result;
+}
+
+static int move(struct weir_pump *p, uint64_t count, uint32_t flags, int64_t deadline)
+{
+	int result = pump_find_position(&p->io);
+
+	p->moved = 0;
+	if (result < 0)
+		return result;
+	if (p->direction == WEIR_PUMP_OUT)
+		result = move_out(p, count, flags, deadline);
+	else
+		result = pump_in(p, count, flags, deadline);
+	/* For others who have the file; if that fails the next call tries again. */
+	pump_come_back(&p->io);
+	return result;
 }
 
 int64_t weir_pump_run(struct weir_pump *pump, uint64_t count, uint32_t flags, int64_t deadline)
@@ -193,7 +234,10 @@ int weir_pump_stat(struct weir_pump *pump, struct weir_pump_stat *ret_stat)
 		return result;
 	*s = (struct weir_pump_stat){
 		.size = sizeof(*s),
-		.engine = WEIR_ENGINE_EPOLL,
+		.engine = pump->io.uring ? WEIR_ENGINE_URING : WEIR_ENGINE_EPOLL,
+		.engine_error = pump->engine_error,
+		.registered = pump->io.uring && pump->io.transfer.memory,
+		.register_error = pump->register_error,
 		.messages = pump->messages,
 		.payload = pump->payload,
 		.bytes = pump->bytes,
@@ -212,10 +256,15 @@ void weir_pump_close(struct weir_pump *pump)
 {
 	if (!pump)
 		return;
-	/* A child has nothing of it, and the memory is zero. */
-	if (pump->here) {
+	if (*pump->here) {
 		pump_return(pump);
 		pump_in_free(pump);
+		if (pump->io.uring)
+			transfer_close(&pump->io.transfer);
+	} else if (pump->io.uring) {
+		/* A child: another thread of its parent may have been changing all the rest. */
+		transfer_abandon(&pump->io.transfer);
 	}
-	sys_unmap(pump, sizeof(*pump));
+	sys_unmap(pump->here, sizeof(*pump->here));
+	free(pump);
 }

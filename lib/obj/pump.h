@@ -19,6 +19,7 @@
 
 #include "obj/pump-frame.h"
 #include "sys/stream.h"
+#include "uring/transfer.h"
 #include "weir/pump.h"
 
 /* As many parts as one call can write: a frame and its message each. */
@@ -42,6 +43,11 @@ struct pump_fd {
 	bool datagrams;		/* packets without an end: an empty one is one */
 	bool no_nowait;		/* a pipe that cannot be written without waiting */
 	uint64_t calls;
+	bool uring;		/* by it, or by plain calls */
+	bool placed;		/* a file that has a position, which counts */
+	int64_t position;	/* where that should be, by the io_uring; -1: unknown */
+	bool astray;		/* it is not there */
+	struct transfer transfer;
 };
 
 /* A message on its way out. */
@@ -79,15 +85,17 @@ struct pump_in {
 	bool kept;		/* raw: it is a message */
 };
 
-/* In memory that a forked child sees zeroed: what is taken is its parent's. */
 struct weir_pump {
-	bool here;		/* this is the process that made it */
+	/* 1 in the process that made it, 0 in its children: what is taken is not theirs. */
+	uint32_t *here;
 	uint32_t busy;		/* a thread is inside */
 	uint32_t direction;
 	struct weir_pump_options options;
 	struct weir_end *end;	/* one of the two */
 	struct weir_queue *queue;
 	struct pump_fd io;
+	int engine_error;	/* why there is no io_uring, if it was wanted */
+	int register_error;	/* or why the object's memory is not registered with it */
 	int error;		/* to be returned by the next run */
 	uint64_t moved;		/* in this run */
 	uint64_t messages;
@@ -139,9 +147,18 @@ void pump_abort(struct weir_pump *p);
 /* The most bytes of a message that one can claim. */
 uint64_t pump_claim_max(const struct weir_pump *p);
 
+/* Have the memory of the object registered, if it has some that can be: 0 or an error. */
+int pump_register(struct weir_pump *p);
+
 /* pump-fd.c */
 /* Find out what @fd is, and whether it can be written, or read: 0 or an error. */
 int pump_open(struct pump_fd *io, int fd, uint32_t direction);
+/* Use an io_uring from now on: 0 or an error. */
+int pump_open_uring(struct pump_fd *io);
+/* A run begins: others may have moved the file's position since the last one. 0 or an error. */
+int pump_find_position(struct pump_fd *io);
+/* Set the file's position to where the io_uring should have: 0 or an error. */
+int pump_come_back(struct pump_fd *io);
 /* Write a part of these, at least a byte: how many; -EAGAIN: wait first; or an error. */
 int64_t pump_write(struct pump_fd *io, struct iovec *parts, size_t count);
 /* Read what is there, at least a byte: how many; 0: the end; -EAGAIN: wait first; or an error. */

@@ -30,6 +30,8 @@ static const struct pump_act {
 	{ "queue to file", QUEUE, WEIR_PUMP_OUT, WEIR_ENGINE_EPOLL, 0 },
 	{ "pipe to a file that is full", PIPE, WEIR_PUMP_OUT, WEIR_ENGINE_EPOLL, 500 },
 	{ "queue to a file that is full", QUEUE, WEIR_PUMP_OUT, WEIR_ENGINE_EPOLL, 500 },
+	{ "pipe to file by io_uring", PIPE, WEIR_PUMP_OUT, WEIR_ENGINE_URING, 0 },
+	{ "queue to a full file by io_uring", QUEUE, WEIR_PUMP_OUT, WEIR_ENGINE_URING, 500 },
 	{ "file to pipe", PIPE, WEIR_PUMP_IN, WEIR_ENGINE_EPOLL, 0 },
 	{ "file to queue", QUEUE, WEIR_PUMP_IN, WEIR_ENGINE_EPOLL, 0 },
 };
