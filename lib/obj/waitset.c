@@ -18,6 +18,8 @@
 /* A set that is small enough to be looked at as a whole: its pipes and queues, its places. */
 #define SMALL_OBJECTS	16
 #define SMALL_ROOM	64
+/* How many are looked at while there are others that are ready. */
+#define PEEK_MOST	16
 /* How often a source is looked at in vain before it is armed. */
 #define IN_VAIN_MOST	16
 /* How long what the kernel knows may wait while there is something else. */
@@ -164,8 +166,12 @@ static bool may_spin(const struct weir_waitset *set, uint32_t flags)
  */
 static bool wait_awake(struct weir_waitset *set, uint32_t flags, int64_t deadline)
 {
-	if (set->ready.count > 0)
+	if (set->ready.count > 0) {
+		/* They may stay so, and do not keep the others from being found. */
+		for (uint32_t n = 0; n < PEEK_MOST && n < set->to_look_at.count; n++)
+			peek_at_next(set);
 		return true;
+	}
 	if (deadline <= 0 && set->outer < 0) {
 		peek_at_all(set);
 		return true;

@@ -572,7 +572,7 @@ START_TEST(sources_that_stay_ready_take_turns)
 	for (int left = rounds * n; left > 0;) {
 		int got = weir_waitset_wait(set, events, AT_ONCE, 0, left % 2 ? 0 : soon());
 
-		ck_assert_int_eq(got, AT_ONCE);
+		ck_assert_int_ge(got, 1);
 		for (int i = 0; i < got; i++)
 			++*(uint32_t *)events[i].cookie;
 		left -= got;
