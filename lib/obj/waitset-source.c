@@ -336,8 +336,10 @@ static int enter(struct source *s)
 	waitset_move(s, &set->to_look_at);
 	s->due = WEIR_FOREVER;
 	waitset_set_due(s, due);
-	if (source_is_object(s) && set->sweep_at == WEIR_FOREVER)
+	if (source_is_object(s) && set->sweep_at == WEIR_FOREVER) {
+		set->swept_at = s->settled;
 		set->sweep_at = s->settled + NS_PER_S;
+	}
 	waitset_disturb(set);
 	return 0;
 }

@@ -28,7 +28,8 @@
 #define LOOK_AGAIN_NS	(4 * NS_PER_MS)
 /*
  * When nothing has come for so long, all that rest are looked at, in case somebody has died just
- * before he would have signalled; and again after twice that, up to so long.
+ * before he would have signalled; and again after twice that, up to so long. That is also how long
+ * it is put off at most.
  */
 #define SWEEP_FIRST_NS	(1 * NS_PER_S)
 #define SWEEP_LAST_NS	(8 * NS_PER_S)
@@ -261,12 +262,24 @@ static void sweep_later(struct weir_waitset *set, int64_t now, int64_t after)
 	set->sweep_at = set->objects > 0 ? now + set->sweep_after : WEIR_FOREVER;
 }
 
+/* Something has come. Where something always comes there is a sweep now and then all the same. */
+static void put_sweep_off(struct weir_waitset *set, int64_t now)
+{
+	int64_t least = set->objects * SWEEP_EACH_NS;
+	int64_t last = set->swept_at + (least > SWEEP_LAST_NS ? least : SWEEP_LAST_NS);
+
+	sweep_later(set, now, SWEEP_FIRST_NS);
+	if (set->objects > 0 && set->sweep_at > last)
+		set->sweep_at = last;
+}
+
 static void sweep(struct weir_waitset *set, int64_t now)
 {
 	int64_t twice = 2 * set->sweep_after;
 
 	if (now < set->sweep_at)
 		return;
+	set->swept_at = now;
 	for (uint32_t i = 0; i < set->room; i++) {
 		struct source *s = set->sources[i];
 
@@ -366,7 +379,7 @@ static int ask_engine(struct weir_waitset *set, uint32_t flags, int64_t deadline
 	for (int i = 0; i < n; i++)
 		take_signal(set, &events[i]);
 	if (n > 0)
-		sweep_later(set, now, SWEEP_FIRST_NS);
+		put_sweep_off(set, now);
 	return n;
 }
 

@@ -103,7 +103,8 @@ struct weir_waitset {
 	uint32_t peeked;		/* the next place of a small set to look at */
 	int64_t now;			/* when this round began */
 	int64_t ask_at;			/* when to ask the engine though there is something */
-	int64_t sweep_at;		/* when to look at all */
+	int64_t swept_at;		/* when all were looked at last, or there was nothing to */
+	int64_t sweep_at;		/* when to look at all again */
 	int64_t sweep_after;
 	/* The exported descriptor, and what it watches besides the engine's; or -1. */
 	int outer;
