@@ -98,21 +98,24 @@ static void forget_ring_of_parent(struct weir_batch *b)
 	b->refused = false;
 }
 
+static void lose_ring(struct weir_batch *b)
+{
+	volley_close(&b->volley);
+	b->private->opened = false;
+	b->refused = true;
+}
+
 static bool have_ring(struct weir_batch *b)
 {
 	forget_ring_of_parent(b);
 	if (!volley_is_open(&b->volley) && !b->refused) {
 		b->refused = volley_open(&b->volley) < 0;
 		b->private->opened = !b->refused;
+		/* Without futexes it is for those alone who insist. */
+		if (!b->refused && !b->volley.futexes && b->from > 1)
+			lose_ring(b);
 	}
 	return volley_is_open(&b->volley);
-}
-
-static void lose_ring(struct weir_batch *b)
-{
-	volley_close(&b->volley);
-	b->private->opened = false;
-	b->refused = true;
 }
 
 /* Whether it is worth it: at @from 1, always. */

@@ -179,7 +179,7 @@ static const enum sys_call calls[] = {
 
 #define CALLS	((int)ARRAY_LENGTH(calls))
 
-static const int uring_errors[] = { EPERM, ENOSYS, ENOMEM, EAGAIN, EBUSY, EINTR, EBADF };
+static const int uring_errors[] = { EPERM, ENOMEM, EAGAIN, EINTR, EBADF };
 
 #define URING_ERRORS	((int)ARRAY_LENGTH(uring_errors))
 

@@ -519,6 +519,38 @@ START_TEST(where_io_uring_is_refused_wakes_are_made_one_by_one)
 }
 END_TEST
 
+/* As before Linux 6.7, as far as can be told: what it can do cannot be asked. */
+static int refuse_probe(enum sys_call call)
+{
+	return call == SYS_CALL_URING_REGISTER ? -EINVAL : 0;
+}
+
+START_TEST(io_uring_without_futexes_is_for_those_who_insist)
+{
+	uint32_t engine = _i ? WEIR_ENGINE_URING : WEIR_ENGINE_AUTO;
+	struct weir_batch_stat st;
+
+	sys_fault = refuse_probe;
+	for (int i = 0; i < MANY; i++)
+		ck_assert(reader_open(&readers[i], false));
+	open_batch(engine);
+	start_readers(MANY);
+	send_to(MANY);
+	ck_assert_int_eq(weir_batch_flush(batch), MANY);
+	join_readers(MANY);
+	st = batch_stat(batch);
+	ck_assert_uint_eq(st.wakes, MANY);
+	ck_assert_uint_eq(st.calls, MANY - st.submitted + st.submissions);
+	/* Of those that have slept for longer, for which there are eventfds, it depends. */
+	if (engine == WEIR_ENGINE_AUTO)
+		ck_assert_uint_eq(st.submitted, 0);
+	if (engine == WEIR_ENGINE_AUTO || !with_uring)
+		ck_assert_uint_eq(st.engine, WEIR_ENGINE_EPOLL);
+	else
+		ck_assert_uint_eq(st.engine, WEIR_ENGINE_URING);
+}
+END_TEST
+
 #define EACH	(BATCH_ENGINES)
 
 static Suite *suite(void)
@@ -547,6 +579,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(t, close_flushes, 0, EACH);
 	tcase_add_loop_test(t, environment_chooses_where_the_options_do_not, 0, 2);
 	tcase_add_test(t, where_io_uring_is_refused_wakes_are_made_one_by_one);
+	tcase_add_loop_test(t, io_uring_without_futexes_is_for_those_who_insist, 0, 2);
 	suite_add_tcase(s, t);
 	return s;
 }
