@@ -352,8 +352,10 @@ static void *serve_until_done(void *arg)
 			return (void *)(intptr_t)n;
 		/* Only the one with a cookie is still there for sure. */
 		for (int i = 0; i < n; i++) {
-			int64_t number = events[i].cookie == queue ? queue_get_number(queue, 0) : -1;
+			int64_t number = -EAGAIN;
 
+			if (events[i].cookie == queue)
+				number = queue_get_number(queue, 0);
 			if (number == INT64_MAX)
 				return served == load_relaxed(&done) ? NULL : (void *)1;
 			served += number >= 0;
