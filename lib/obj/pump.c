@@ -50,8 +50,8 @@ static int choose_sizes(struct weir_pump *p)
 }
 
 /*
- * Plain system calls are faster than an io_uring here, see doc/design/pump.md: that is taken only
- * where it is asked for.
+ * Plain system calls are faster than an io_uring here, but for one case, see doc/design/pump.md:
+ * that is taken only where it is asked for.
  */
 static void choose_engine(struct weir_pump *p)
 {

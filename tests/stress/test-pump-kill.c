@@ -3,6 +3,8 @@
 #include "fault/lib/pump-strike.h"
 #include "support.h"
 
+#define CASE_SECONDS 1500
+
 START_TEST(killed_at_each_instruction_another_pumps_on)
 {
 	pump_strike((size_t)_i, 0);
@@ -17,6 +19,7 @@ int main(void)
 
 	if (unavailable)
 		test_skip_all(unavailable);
+	tcase_set_timeout(tcase, CASE_SECONDS);
 	tcase_add_loop_test(tcase, killed_at_each_instruction_another_pumps_on, 0,
 			    (int)pump_act_count);
 	suite_add_tcase(suite, tcase);

@@ -77,6 +77,29 @@ START_TEST(pipe_memory_is_registered_where_it_is_written_alone)
 }
 END_TEST
 
+START_TEST(parts_of_registered_memory_go_in_one_call)
+{
+	int fd = pump_file();
+	struct weir_pump *pump = uring_new(false, fd, WEIR_PUMP_RAW);
+	uint32_t features = 0;
+	uint64_t calls;
+
+	ck_assert_int_eq(put(false, buffer, 10), 0);
+	run_all(pump);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(put(false, buffer, 10), 0);
+	calls = pump_stat(pump).calls;
+	ck_assert_int_eq(weir_pump_run(pump, 20, 0, soon()), 20);
+	/* A request that the kernel does not take would be made again by a plain call. */
+	ck_assert_uint_eq(pump_stat(pump).calls, calls + 1);
+	ck_assert_int_eq(ring_features(&features), 0);
+	printf("# scattered writes from registered memory: %s\n",
+	       features & WEIR_URING_WRITEV_FIXED ? "yes" : "no");
+	weir_pump_close(pump);
+	close(fd);
+}
+END_TEST
+
 START_TEST(queue_memory_is_never_registered)
 {
 	int fd = pump_file();
@@ -211,6 +234,7 @@ int main(void)
 		test_skip_all(unavailable());
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, pipe_memory_is_registered_where_it_is_written_alone);
+	tcase_add_test(tcase, parts_of_registered_memory_go_in_one_call);
 	tcase_add_test(tcase, queue_memory_is_never_registered);
 	tcase_add_test(tcase, memory_that_cannot_be_registered_is_written_all_the_same);
 	tcase_add_loop_test(tcase, refused_io_uring_is_told_and_done_without, 0, ROUNDS);
