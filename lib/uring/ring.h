@@ -18,7 +18,7 @@
 
 /* What liburing 2.3 has not, with the kernel's numbers. */
 #define RING_OP_FUTEX_WAKE	52	/* Linux 6.7 */
-#define RING_OP_WRITEV_FIXED	59	/* Linux 6.15 */
+#define RING_OP_WRITEV_FIXED	61	/* Linux 6.15 */
 #define RING_FUTEX_U32		2	/* FUTEX2_SIZE_U32, not private */
 
 /* Linux 6.15: who waits is not counted as waiting for a disk. */
