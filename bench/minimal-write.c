@@ -163,8 +163,8 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	io_uring_register_buffers(&ring, &all, 1);
-	printf("%zu parts of %zu bytes, medians of %d blocks of %d writes; -1: not possible\n", count,
-	       size, BLOCKS, WRITES);
+	printf("%zu parts of %zu bytes, medians of %d blocks of %d writes; -1: not possible\n",
+	       count, size, BLOCKS, WRITES);
 	for (int target = 0; target < 3; target++)
 		measure(target);
 	return 0;

@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* How many acts there are; and how many of them, the first, are short. */
 extern const size_t pump_act_count;
+extern const size_t pump_acts_short;
 
 /* Kill in act @act beside each system call, and at about @most other instructions; 0: at each. */
 void pump_strike(size_t act, uint32_t most);
