@@ -517,7 +517,6 @@ static void close_outer(struct weir_waitset *set)
 
 static int open_outer(struct weir_waitset *set)
 {
-	int fds[2];
 	int result = new_fd(sys_epoll(), &set->outer);
 
 	if (result == 0)
@@ -525,14 +524,11 @@ static int open_outer(struct weir_waitset *set)
 	if (result == 0)
 		result = new_fd(sys_eventfd(), &set->outer_bell);
 	if (result == 0)
-		result = engine_share(set->engine, fds);
-	if (result == 0)
 		result = sys_epoll_add(set->outer, set->outer_timer, EPOLLIN);
 	if (result == 0)
 		result = sys_epoll_add(set->outer, set->outer_bell, EPOLLIN);
-	for (int i = 0; i < 2; i++)
-		if (result == 0 && fds[i] >= 0)
-			result = sys_epoll_add(set->outer, fds[i], EPOLLIN);
+	if (result == 0)
+		result = sys_epoll_add(set->outer, engine_share(set->engine), EPOLLIN);
 	if (result < 0)
 		close_outer(set);
 	else

@@ -59,6 +59,19 @@ static const char *why_not(int error)
 	}
 }
 
+static const char *why(const struct weir_engine_report *r)
+{
+	if (r->error < 0)
+		return why_not(r->error);
+	if (r->wanted == WEIR_ENGINE_EPOLL)
+		return "epoll: " VARIABLE " says so";
+	if (r->engine == WEIR_ENGINE_EPOLL)
+		return "epoll: this kernel's io_uring, before Linux 6.1, interrupts other calls";
+	if (r->wanted == WEIR_ENGINE_URING)
+		return "uring: " VARIABLE " says so, and it can be had";
+	return "uring: it can be had";
+}
+
 int weir_engine(struct weir_engine_report *ret_report)
 {
 	struct weir_engine_report *r = ret_report;
@@ -67,15 +80,9 @@ int weir_engine(struct weir_engine_report *ret_report)
 		return -EINVAL;
 	r->wanted = choice_wanted(WEIR_ENGINE_AUTO);
 	r->error = ring_features(&r->features);
-	r->engine = r->error < 0 || r->wanted == WEIR_ENGINE_EPOLL ? WEIR_ENGINE_EPOLL
-								    : WEIR_ENGINE_URING;
-	if (r->error < 0)
-		r->reason = why_not(r->error);
-	else if (r->wanted == WEIR_ENGINE_EPOLL)
-		r->reason = "epoll: " VARIABLE " says so";
-	else if (r->wanted == WEIR_ENGINE_URING)
-		r->reason = "uring: " VARIABLE " says so, and it can be had";
-	else
-		r->reason = "uring: it can be had";
+	r->engine = WEIR_ENGINE_URING;
+	if (r->wanted == WEIR_ENGINE_EPOLL || !(r->features & WEIR_URING_DEFER_TASKRUN))
+		r->engine = WEIR_ENGINE_EPOLL;
+	r->reason = why(r);
 	return 0;
 }

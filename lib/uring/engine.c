@@ -233,18 +233,10 @@ int engine_wait(struct engine *e, struct engine_event *ret_events, size_t count,
 	return wait_in_epoll(e, ret_events, count, deadline);
 }
 
-int engine_share(struct engine *e, int ret_fds[2])
+int engine_share(struct engine *e)
 {
-	int fd;
-
-	ret_fds[0] = e->epoll;
-	ret_fds[1] = -1;
-	if (!has_ring(e))
-		return 0;
-	fd = polls_share(e->polls);
-	if (fd >= 0)
-		ret_fds[1] = fd;
-	else
+	/* Of a ring that nobody enters nothing comes, and one that needs no entering interrupts. */
+	if (has_ring(e))
 		give_up(e);
-	return 0;
+	return e->epoll;
 }

@@ -75,9 +75,9 @@ bool engine_has_work(const struct engine *e);
 void engine_kick(struct engine *e);
 
 /*
- * Descriptors of which one is readable when engine_wait() may find something; -1 where there is no
- * second one. From then on the kernel works without being asked to. Nobody waits. 0 or an error.
+ * A descriptor that is readable when engine_wait() may find something. From then on the engine is
+ * the epoll. Nobody waits.
  */
-int engine_share(struct engine *e, int ret_fds[2]);
+int engine_share(struct engine *e);
 
 #endif

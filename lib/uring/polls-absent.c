@@ -27,11 +27,6 @@ void polls_unwatch(UNUSED struct polls *p, UNUSED int place)
 {
 }
 
-int polls_share(UNUSED struct polls *p)
-{
-	return -ENOSYS;
-}
-
 int polls_wait(UNUSED struct polls *p, UNUSED struct engine_event *ret, UNUSED size_t count,
 	       UNUSED bool spin, UNUSED int64_t deadline)
 {

@@ -49,6 +49,7 @@ struct polls {
 	int epoll;
 	bool fresh;		/* nothing was submitted yet */
 	bool broken;		/* it does not take the epoll */
+	bool given_up;		/* the ring is not used any more */
 	uintptr_t thread;	/* that has waited last */
 	struct spin spin;
 	uint32_t failures;	/* of entering, one after the other */
@@ -80,12 +81,20 @@ static void unlock(struct polls *p, bool locked)
 	turn_give(&p->lock, locked);
 }
 
-static int open_ring(struct ring *r, uint32_t flags)
+/*
+ * Of one thread, or none: for a ring of any thread the kernel interrupts the one that has submitted
+ * the poll, wherever it sleeps, and epoll_wait(2) returns -EINTR then, without any signal.
+ */
+static int open_ring(struct ring *r)
 {
-	int result = ring_open(r, ENTRIES, COMPLETIONS, flags);
+	int result = ring_open(r, ENTRIES, COMPLETIONS, RING_ONE_THREAD);
 
 	if (result == -ENOMEM)
-		result = ring_open(r, FEW_ENTRIES, FEW_COMPLETIONS, flags);
+		result = ring_open(r, FEW_ENTRIES, FEW_COMPLETIONS, RING_ONE_THREAD);
+	if (result == 0 && r->thread == 0) {
+		ring_close(r);
+		result = -EOPNOTSUPP;
+	}
 	return result;
 }
 
@@ -96,7 +105,7 @@ int polls_open(int epoll, struct polls **ret_polls)
 
 	if (!p)
 		return -ENOMEM;
-	result = open_ring(&p->ring, RING_ONE_THREAD);
+	result = open_ring(&p->ring);
 	if (result < 0) {
 		free(p);
 		return result;
@@ -238,7 +247,7 @@ int polls_watch(struct polls *p, int fd, uint64_t key)
 		p->polls[place].key = key;
 		p->polls[place].generation++;
 		p->count++;
-		if (p->ring.fd >= 0)
+		if (!p->given_up)
 			submit_later(p, place);
 		else
 			result = watch_elsewhere(p, &p->polls[place]);
@@ -267,11 +276,15 @@ void polls_unwatch(struct polls *p, int place)
 	unlock(p, locked);
 }
 
+/*
+ * The ring stays open, and disturbs nobody: some milliseconds after it is closed the kernel
+ * interrupts the thread that it was for, as above.
+ */
 void polls_give_up(struct polls *p)
 {
 	bool locked = lock(p);
 
-	ring_close(&p->ring);
+	p->given_up = true;
 	p->to_do_count = p->to_cancel_count = 0;
 	for (uint32_t i = 0; i < p->room; i++)
 		if (p->polls[i].state == POLL_NEW || p->polls[i].state == POLL_LIVE)
@@ -280,7 +293,7 @@ void polls_give_up(struct polls *p)
 }
 
 /* In another ring, all are watched anew. */
-static int reopen(struct polls *p, uint32_t flags)
+static int reopen(struct polls *p)
 {
 	bool locked = lock(p);
 	int result;
@@ -288,19 +301,12 @@ static int reopen(struct polls *p, uint32_t flags)
 	ring_close(&p->ring);
 	p->calls += p->ring.calls;
 	p->to_do_count = p->to_cancel_count = 0;
-	result = open_ring(&p->ring, flags);
+	result = open_ring(&p->ring);
 	for (uint32_t i = 0; i < p->room; i++)
 		if (p->polls[i].state == POLL_NEW || p->polls[i].state == POLL_LIVE)
 			submit_later(p, i);
 	unlock(p, locked);
 	return result;
-}
-
-int polls_share(struct polls *p)
-{
-	int result = p->ring.thread == 0 ? 0 : reopen(p, 0);
-
-	return result < 0 ? result : p->ring.fd;
 }
 
 /*
@@ -376,16 +382,17 @@ static int reap(struct polls *p, struct engine_event *ret, size_t count)
 	return n;
 }
 
-/* A ring of one thread is made anew for another, and then for all. */
+/* Made by one thread and used by another, it is made anew; used by a second one, given up. */
 static int check_thread(struct polls *p)
 {
 	uintptr_t thread = (uintptr_t)&this_thread;
-	bool changed = p->thread != thread;
 
-	p->thread = thread;
-	if (!changed || p->ring.thread == 0)
+	if (p->thread == thread)
 		return 0;
-	return reopen(p, p->fresh ? RING_ONE_THREAD : 0);
+	if (!p->fresh)
+		return -EEXIST;
+	p->thread = thread;
+	return reopen(p);
 }
 
 /* 0; -EINTR; another error: the ring cannot be used any more. */
@@ -405,8 +412,6 @@ static int enter(struct polls *p, bool sleep, int64_t deadline)
 	case -ETIMEDOUT:
 		p->failures = 0;
 		return 0;
-	case -EEXIST:	/* a new thread in the memory of the one that made the ring */
-		return reopen(p, 0);
 	default:
 		p->failures = 0;
 		return result < 0 ? result : 0;

@@ -3,8 +3,8 @@
  * Polls in a ring: eventfds, and an epoll, each watched by a multishot poll, so that a wait is one
  * system call, whatever came.
  *
- * One thread at a time waits; that one submits. The others leave in `to_do` what they want watched,
- * or not any more, and have it woken.
+ * One thread waits, always the same; that one submits. The others leave in `to_do` what they want
+ * watched, or not any more, and have it woken.
  */
 #ifndef WEIR_URING_POLLS_H
 #define WEIR_URING_POLLS_H
@@ -28,9 +28,6 @@ void polls_abandon(struct polls *p);
 /* Watch @fd: its place, or -ENOMEM. There is an event at once, for nothing. Any thread. */
 int polls_watch(struct polls *p, int fd, uint64_t key);
 void polls_unwatch(struct polls *p, int place);
-
-/* Have a ring that any thread may use, from now on: its descriptor. By the thread that waits. */
-int polls_share(struct polls *p);
 
 /*
  * Wait until @deadline for events, first awake for as long as that was worth it lately if @spin;

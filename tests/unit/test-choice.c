@@ -15,10 +15,14 @@
 
 static const char *unavailable;
 static int fault_result;
+static int setups_refused = -1;	/* negative: all */
 
 static int fault(enum sys_call call)
 {
-	return call == SYS_CALL_URING_SETUP ? fault_result : 0;
+	if (call != SYS_CALL_URING_SETUP || setups_refused == 0)
+		return 0;
+	setups_refused--;
+	return fault_result;
 }
 
 static void setup(void)
@@ -201,6 +205,23 @@ START_TEST(report_says_why_there_is_no_ring)
 }
 END_TEST
 
+/* Of a kernel that does not know how to put work off a wait set makes no use. */
+START_TEST(report_tells_of_a_ring_that_is_not_used)
+{
+	struct weir_engine_report report;
+
+	sys_fault = fault;
+	fault_result = -EINVAL;
+	setups_refused = 1;
+	report = asked();
+	ck_assert_uint_eq(report.engine, WEIR_ENGINE_EPOLL);
+	ck_assert_int_eq(report.error, 0);
+	ck_assert_uint_eq(report.features & WEIR_URING_DEFER_TASKRUN, 0);
+	ck_assert(report.features & WEIR_URING_POLL_MULTISHOT);
+	ck_assert_ptr_nonnull(strstr(report.reason, "6.1"));
+}
+END_TEST
+
 START_TEST(asking_leaves_nothing_behind)
 {
 	struct resources before;
@@ -239,6 +260,7 @@ int main(void)
 	test_add_unless(report, unavailable, report_says_what_there_is);
 	test_add_unless(report, unavailable, report_says_what_the_environment_wants);
 	test_add_unless(report, unavailable, report_says_why_there_is_no_ring);
+	test_add_unless(report, unavailable, report_tells_of_a_ring_that_is_not_used);
 	tcase_add_test(report, asking_leaves_nothing_behind);
 	return test_main(suite);
 }

@@ -43,7 +43,7 @@ struct weir_engine_report {
 	size_t size;		/**< sizeof(struct weir_engine_report), set by the caller */
 	uint32_t engine;	/**< WEIR_ENGINE_URING or WEIR_ENGINE_EPOLL: the one to be had */
 	uint32_t features;	/**< WEIR_URING_*; 0 without io_uring */
-	int32_t error;		/**< why there is no io_uring: a negative errno; otherwise 0 */
+	int32_t error;		/**< why there is no io_uring: a negative errno; 0: there is one */
 	uint32_t wanted;	/**< what WEIR_ENGINE says; WEIR_ENGINE_AUTO if it is not set */
 	const char *reason;	/**< all that in words; constant text */
 };

@@ -22,7 +22,8 @@
  * An object leaves its sets when it is closed. A descriptor that was added by its number must be
  * removed before it is closed.
  *
- * What waits is io_uring or epoll, whichever is to be had: weir/engine.h. No call here is
+ * What waits is io_uring or epoll, whichever is to be had: weir/engine.h. As soon as a second
+ * thread waits, or the set's descriptor is exported, it is epoll. No call here is
  * async-signal-safe, and no call is a cancellation point.
  */
 #ifndef WEIR_WAITSET_H
