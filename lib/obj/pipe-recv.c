@@ -125,11 +125,6 @@ static void rearm(struct weir_end *end)
 		sys_event_set(level);
 }
 
-void pipe_rx_arm(struct weir_end *end)
-{
-	request(end->rx, 1, 0);
-}
-
 /*
  * A reader that sleeps for every few messages asks the writer for fences, and then needs no short
  * first slice; one that gets many between two sleeps would only slow it down.
@@ -151,6 +146,16 @@ static bool unfenced(const struct pipe_rx *rx)
 
 	/* order: FENCE acquire, from pipe_tx_obey(). */
 	return !(fence & 1) || load_acquire(&p->peer->fence_ack) != fence;
+}
+
+bool pipe_rx_arm(struct weir_end *end)
+{
+	struct pipe_rx *rx = end->rx;
+
+	choose_fence(rx);
+	rx->slept_at = rx->lane.head;
+	request(rx, 1, 0);
+	return !unfenced(rx);
 }
 
 /* A stream that goes on and on without a sleep is better off without fences. */

@@ -19,7 +19,8 @@ void pipe_tx_obey(struct weir_end *end, uint64_t requests)
 	struct weir_side *mine = tx->side.park.mine;
 	uint32_t armed = REQUEST_ARMED(requests), fence = REQUEST_FENCE(requests);
 
-	tx->lane.fenced = armed != 0 || (fence & 1);
+	/* Whoever waits in a set asks for a fence if it sleeps often, and otherwise looks again. */
+	tx->lane.fenced = (armed & REQUEST_EXPORTED) || (fence & 1);
 	lane_tx_changed(&tx->lane);
 	if (armed != REQUEST_ARMED(tx->requests_seen))
 		wakes_event(end->core->levels[end->tx_lane], &mine->bell);

@@ -96,21 +96,22 @@ static uint32_t look_out(struct weir_end *end, bool hung_up)
 	return events | ended(&tx->side.park, hung_up, WEIR_OUT);
 }
 
-/* 0: armed or ready; 1: the rest of half a message may never come, which nobody would tell. */
+/* 0, or SOURCE_*: the rest of half a message may never come, and nobody would tell. */
 static int arm_in(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
 {
 	struct pipe_rx *rx = end->rx;
+	int soon;
 
 	/* relaxed: another thread may release what is taken */
 	if (rx->lane.head != load_relaxed(&rx->lane.published))
 		pipe_rx_publish(end);
-	pipe_rx_arm(end);
+	soon = pipe_rx_arm(end) ? 0 : SOURCE_SOON;
 	*ret_ready = look_in(end, hung_up);
 	if (*ret_ready || pipe_rx_view(rx) != PIECE_HALF)
-		return 0;
+		return soon;
 	if (park_owner_gone(&rx->side.park) && pipe_rx_view(rx) == PIECE_HALF)
 		*ret_ready = WEIR_IN;
-	return 1;
+	return SOURCE_LATER | soon;
 }
 
 static int arm_out(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
@@ -131,7 +132,7 @@ static int arm_out(struct weir_end *end, bool hung_up, uint32_t *ret_ready)
 static int refused(int error, uint32_t event, uint32_t *ret_ready)
 {
 	if (error == -EAGAIN || error == -ESHUTDOWN)
-		return 1;
+		return SOURCE_LATER;
 	*ret_ready |= event;
 	return 0;
 }

@@ -230,8 +230,11 @@ int pipe_rx_large(struct weir_end *end, uint64_t header, struct parts *to, uint6
 void pipe_rx_forget(struct weir_end *end);
 /* What a receive would find. */
 enum piece_view pipe_rx_view(const struct pipe_rx *rx);
-/* Have the writer signal our eventfd once, for what comes from now on. */
-void pipe_rx_arm(struct weir_end *end);
+/*
+ * Have the writer signal our eventfd once, for what comes from now on. False: it may miss that for
+ * a moment, so look again after that.
+ */
+bool pipe_rx_arm(struct weir_end *end);
 /* Whether a receive would not return -EAGAIN, or must be called to make room. */
 static inline bool pipe_rx_ready(const struct pipe_rx *rx)
 {
@@ -280,7 +283,7 @@ int pipe_source_begin(struct weir_end *end, uint32_t events);
 void pipe_source_watch(struct weir_end *end, uint32_t watch);
 /*
  * Which of @events hold, and WEIR_HUP; if none and @arm, all of @events are armed. @hung_up: the
- * line says so. 0; 1: look again before long, whatever is signalled.
+ * line says so. 0, or SOURCE_*.
  */
 int pipe_source_look(struct weir_end *end, uint32_t events, bool hung_up, bool arm,
 		     uint32_t *ret_ready);

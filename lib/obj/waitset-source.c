@@ -13,8 +13,6 @@
 
 #define FIRST_ROOM	16
 #define GENERATION_MASK	UINT32_C(0x3fffffff)
-/* What others have begun before they could know of us is there after this. */
-#define SETTLE_NS	(200 * NS_PER_US)
 #define BOTH		(WEIR_IN | WEIR_OUT)
 
 /*
@@ -223,7 +221,7 @@ int source_look(struct source *s, bool arm)
 	/* A call would say so at once. */
 	if (result < 0 && result != -ESHUTDOWN)
 		s->ready = s->events;
-	return result == 1;
+	return result == 1 ? SOURCE_LATER : 0;
 }
 
 /* Have it watched. */
@@ -332,7 +330,7 @@ static int enter(struct source *s)
 		s->next_of_object = *sources_of(w);
 		w->first = s;
 	}
-	s->settled = clock_now() + SETTLE_NS;
+	s->settled = clock_now() + SOURCE_SETTLE_NS;
 	waitset_move(s, &set->to_look_at);
 	s->due = WEIR_FOREVER;
 	waitset_set_due(s, due);
@@ -491,7 +489,7 @@ static int change_object(struct source *s, uint32_t events)
 	if (result < 0)
 		return result;
 	s->events = events;
-	s->settled = clock_now() + SETTLE_NS;
+	s->settled = clock_now() + SOURCE_SETTLE_NS;
 	waitset_move(s, &s->set->to_look_at);
 	return 0;
 }

@@ -75,10 +75,12 @@ static void look(struct weir_waitset *set, struct source *s, int64_t now)
 	set_ready(set, s);
 	if (s->ready)
 		return;
-	if (later)
-		waitset_set_due(s, now + LOOK_AGAIN_NS);
-	else if (now < s->settled)
+	if (later & SOURCE_SOON)
+		s->settled = now + SOURCE_SETTLE_NS;
+	if (now < s->settled)
 		waitset_set_due(s, s->settled);
+	else if (later)
+		waitset_set_due(s, now + LOOK_AGAIN_NS);
 }
 
 static void look_at_all(struct weir_waitset *set, struct source_list *list, int64_t now)

@@ -129,7 +129,7 @@ void waitset_move(struct source *s, struct source_list *list);
 void waitset_set_due(struct source *s, int64_t due);
 
 /* waitset-source.c. The caller has the lock. */
-/* Look, and arm if there is nothing and @arm: 0; 1: look again before long. */
+/* Look, and arm if there is nothing and @arm: 0, or SOURCE_*. */
 int source_look(struct source *s, bool arm);
 void source_free(struct source *s);
 /* Forget all sources. */

@@ -10,6 +10,13 @@
 
 struct source;
 
+/* What a look at an object that is now armed may say besides. */
+/* Look again in some milliseconds: somebody may die who is to signal. */
+#define SOURCE_LATER	1
+/* Look again in SOURCE_SETTLE_NS: somebody may not have seen that it is armed. */
+#define SOURCE_SOON	2
+#define SOURCE_SETTLE_NS (200 * NS_PER_US)
+
 struct watched {
 	struct source *first;	/* its sources, linked by `next_of_object` */
 	uint32_t process;	/* whose sets these are */
