@@ -54,6 +54,11 @@ void waitset_unlock(struct weir_waitset *set, bool locked)
  */
 
 /* As s->ready says. Who is among the ready keeps his place there. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void set_ready(struct weir_waitset *set, struct source *s)
 {
 	if (!s->ready)
@@ -77,10 +82,8 @@ static void look(struct weir_waitset *set, struct source *s, int64_t now)
 		return;
 	if (later & SOURCE_SOON)
 		s->settled = now + SOURCE_SETTLE_NS;
-	if (now < s->settled)
-		waitset_set_due(s, s->settled);
-	else if (later)
-		waitset_set_due(s, now + LOOK_AGAIN_NS);
+	s->again = later & SOURCE_LATER ? now + LOOK_AGAIN_NS : WEIR_FOREVER;
+	waitset_set_due(s, earlier(s->again, now < s->settled ? s->settled : WEIR_FOREVER));
 }
 
 static void look_at_all(struct weir_waitset *set, struct source_list *list, int64_t now)
@@ -241,6 +244,15 @@ static void expire(struct weir_waitset *set, struct source *s, int64_t now)
 	set_ready(set, s);
 }
 
+/* It is armed, and that is seen by now. */
+static void look_again(struct weir_waitset *set, struct source *s, int64_t now)
+{
+	if (now >= s->again)
+		look(set, s, now);
+	else if (!glance(set, s))
+		waitset_set_due(s, s->again);
+}
+
 static void take_due(struct weir_waitset *set, int64_t now)
 {
 	while (set->heap_count > 0 && set->heap[0]->due <= now) {
@@ -252,7 +264,7 @@ static void take_due(struct weir_waitset *set, int64_t now)
 		}
 		waitset_set_due(s, WEIR_FOREVER);
 		if (!s->list)
-			look(set, s, now);
+			look_again(set, s, now);
 	}
 }
 
@@ -285,7 +297,10 @@ static void sweep(struct weir_waitset *set, int64_t now)
 	for (uint32_t i = 0; i < set->room; i++) {
 		struct source *s = set->sources[i];
 
-		if (s && source_is_object(s) && !s->list)
+		/* Of a pipe nothing else can be found than that it is ready. */
+		if (s && s->kind == SOURCE_PIPE && !s->list)
+			glance(set, s);
+		else if (s && source_is_object(s) && !s->list)
 			look(set, s, now);
 	}
 	sweep_later(set, now, twice < SWEEP_LAST_NS ? twice : SWEEP_LAST_NS);
@@ -348,11 +363,6 @@ static size_t report(struct weir_waitset *set, struct weir_event *events, size_t
 /*
  * Waiting
  */
-
-static int64_t earlier(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* Until when there is nothing to be done unless something comes. */
 static int64_t next_time(const struct weir_waitset *set)

@@ -62,7 +62,8 @@ struct source {
 	bool watched;			/* it is in the engine's epoll, for us */
 	int bells[2];			/* places in the engine, by WHICH_; SOURCE_NO_BELL */
 	bool hung_up;			/* of a pipe: its line says so */
-	int64_t settled;		/* who used it before we came knows of us from here on */
+	int64_t settled;		/* who used it before we armed it knows that from here on */
+	int64_t again;			/* when to look, and arm, again; WEIR_FOREVER */
 	int64_t due;			/* a timer's time, or when to look again; WEIR_FOREVER */
 	uint32_t heap_place;		/* in set->heap, plus 1; 0: not there */
 	int64_t period;
