@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 
 #include "base/atomic.h"
+#include "base/clock.h"
 #include "sys/net.h"
 #include "sys/sys.h"
 #include "uring/choice.h"
@@ -15,6 +16,7 @@
 #define KEY_KICK	UINT64_MAX
 #define KEY_EPOLL	(UINT64_MAX - 1)
 #define EPOLL_AT_ONCE	64
+#define TRY_AGAIN_NS	(10 * NS_PER_MS)
 
 struct engine {
 	int epoll;
@@ -230,6 +232,9 @@ int engine_wait(struct engine *e, struct engine_event *ret_events, size_t count,
 {
 	if (has_ring(e))
 		return wait_in_ring(e, ret_events, count, spin, deadline);
+	/* There was no room in the epoll for what was in the ring: it is tried again, soon. */
+	if (e->polls && !polls_are_watched(e->polls))
+		deadline = clock_cap(deadline, clock_now(), TRY_AGAIN_NS);
 	return wait_in_epoll(e, ret_events, count, deadline);
 }
 

@@ -49,6 +49,7 @@ struct polls {
 	int epoll;
 	bool fresh;		/* nothing was submitted yet */
 	bool broken;		/* it does not take the epoll */
+	bool homeless;		/* without a ring: the epoll has not taken all yet */
 	bool given_up;		/* the ring is not used any more */
 	uintptr_t thread;	/* that has waited last */
 	struct spin spin;
@@ -230,10 +231,13 @@ static void cancel_later(struct polls *p, uint64_t name)
 
 static int watch_elsewhere(struct polls *p, struct poll *poll)
 {
-	poll->state = POLL_ELSEWHERE;
-	if (poll->fd == p->epoll)
-		return 0;
-	return net_watch(p->epoll, poll->fd, ENGINE_BELL_EVENTS, poll->key);
+	int result = 0;
+
+	if (poll->fd != p->epoll)
+		result = net_watch(p->epoll, poll->fd, ENGINE_BELL_EVENTS, poll->key);
+	/* Or later, if there is no room just now. */
+	poll->state = result < 0 ? POLL_NEW : POLL_ELSEWHERE;
+	return result;
 }
 
 int polls_watch(struct polls *p, int fd, uint64_t key)
@@ -286,10 +290,18 @@ void polls_give_up(struct polls *p)
 
 	p->given_up = true;
 	p->to_do_count = p->to_cancel_count = 0;
+	p->homeless = false;
 	for (uint32_t i = 0; i < p->room; i++)
 		if (p->polls[i].state == POLL_NEW || p->polls[i].state == POLL_LIVE)
-			watch_elsewhere(p, &p->polls[i]);
+			p->homeless |= watch_elsewhere(p, &p->polls[i]) < 0;
 	unlock(p, locked);
+}
+
+bool polls_are_watched(struct polls *p)
+{
+	if (p->homeless)
+		polls_give_up(p);
+	return !p->homeless;
 }
 
 /* In another ring, all are watched anew. */
@@ -343,6 +355,7 @@ static bool take_completion(struct polls *p, const struct io_uring_cqe *cqe,
 {
 	uint32_t place = (uint32_t)cqe->user_data;
 	struct poll *poll = place < p->room ? &p->polls[place] : NULL;
+	bool again = false;
 
 	if (!poll || poll->state != POLL_LIVE || cqe->user_data != name_of(p, place))
 		return false;
@@ -353,8 +366,10 @@ static bool take_completion(struct polls *p, const struct io_uring_cqe *cqe,
 	if (cqe->res < 0 && cqe->res != -ECANCELED && poll->fd == p->epoll)
 		p->broken = true;
 	else if (cqe->res < 0 && cqe->res != -ECANCELED)
-		watch_elsewhere(p, poll);
-	else if (!(cqe->flags & IORING_CQE_F_MORE))
+		again = watch_elsewhere(p, poll) < 0;
+	else
+		again = !(cqe->flags & IORING_CQE_F_MORE);
+	if (again)
 		submit_later(p, place);
 	*ret = (struct engine_event){ .key = poll->key };
 	return true;

@@ -39,8 +39,10 @@ int polls_wait(struct polls *p, struct engine_event *ret, size_t count, bool spi
 /* Whether polls_wait() would find something. Costs nothing. By the thread that waits. */
 bool polls_have_work(const struct polls *p);
 
-/* Hand all to the epoll. */
+/* Hand all to the epoll. By the thread that waits. */
 void polls_give_up(struct polls *p);
+/* Then: try again with those that it has not taken; whether all are watched now. */
+bool polls_are_watched(struct polls *p);
 
 /* System calls made; how often it has slept. */
 uint64_t polls_calls(struct polls *p);
