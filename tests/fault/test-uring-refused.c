@@ -19,6 +19,7 @@
 #include "weir.h"
 
 #define NO_CALL		(-1L)
+#define READERS		4
 #define FIRST_ID	50000	/* of users that are not there */
 #define NS_PER_MS	INT64_C(1000000)
 
@@ -462,6 +463,114 @@ START_TEST(little_memory_that_may_be_locked_is_enough)
 }
 END_TEST
 
+/*
+ * Batches and pumps
+ */
+
+struct reader {
+	struct weir_end *end;
+	struct child child;
+};
+
+static int receive_one(void *arg)
+{
+	const struct reader *r = arg;
+	char text[8];
+
+	child_check(weir_pipe_recv(r->end, text, sizeof(text), WEIR_NOSPIN, soon(), NULL) == 0);
+	child_check(strcmp(text, "batch") == 0);
+	return 0;
+}
+
+static int play_batch(void *arg)
+{
+	const struct refusal *r = arg;
+	struct weir_batch_options options = { .size = sizeof(options), .engine = r->wanted };
+	struct weir_end *ends[READERS][2];
+	struct reader readers[READERS];
+	struct weir_batch *batch;
+
+	child_check(weir_batch(&batch, &options) == 0);
+	for (int i = 0; i < READERS; i++) {
+		child_check(weir_pipe(ends[i], NULL) == 0);
+		readers[i].end = ends[i][0];
+		readers[i].child = child_start(receive_one, &readers[i]);
+	}
+	child_check(r->call == NO_CALL || refuse(r->call, r->error));
+	for (int i = 0; i < READERS; i++)
+		child_check(child_wait_asleep(readers[i].child.pid));
+	for (int i = 0; i < READERS; i++)
+		child_check(weir_batch_send(batch, ends[i][1], "batch", 6, 0, soon()) == 0);
+	/* Some may have got up by themselves, to see whether somebody is dead. */
+	child_check(weir_batch_flush(batch) <= READERS);
+	for (int i = 0; i < READERS; i++) {
+		child_join_ok(&readers[i].child);
+		weir_pipe_close(ends[i][0]);
+		weir_pipe_close(ends[i][1]);
+	}
+	weir_batch_close(batch);
+	return 0;
+}
+
+static int play_pump(void *arg)
+{
+	const struct refusal *r = arg;
+	struct weir_pump_options options = {
+		.size = sizeof(options),
+		.engine = r->wanted,
+		.flags = WEIR_PUMP_RAW,
+	};
+	struct weir_pump *pump;
+	struct weir_end *ends[2];
+	char text[16] = "";
+	int file = sys_memfd("refused");
+
+	child_check(weir_pipe(ends, NULL) == 0);
+	/* Before it is made, or after. */
+	if (r->reported)
+		child_check(refuse(r->call, r->error));
+	child_check(weir_pump_pipe(&pump, ends[0], file, WEIR_PUMP_OUT, &options) == 0);
+	if (!r->reported && r->call != NO_CALL)
+		child_check(refuse(r->call, r->error));
+	child_check(weir_pipe_send(ends[1], "one ", 4, 0, 0) == 0);
+	child_check(weir_pump_run(pump, 1, 0, soon()) == 1);
+	child_check(weir_pipe_send(ends[1], "two ", 4, 0, 0) == 0);
+	child_check(weir_pipe_send(ends[1], "three", 5, 0, 0) == 0);
+	child_check(weir_pump_run(pump, 2, 0, soon()) == 2);
+	child_check(sys_pread(file, text, sizeof(text), 0) == 13);
+	child_check(strcmp(text, "one two three") == 0);
+	weir_pump_close(pump);
+	weir_pipe_close(ends[0]);
+	weir_pipe_close(ends[1]);
+	sys_close(file);
+	return 0;
+}
+
+START_TEST(batches_and_pumps_do_the_same)
+{
+	static const struct refusal refusals[] = {
+		{ NO_CALL, 0, WEIR_ENGINE_EPOLL, 0, 0 },
+		{ NO_CALL, 0, WEIR_ENGINE_URING, 0, 0 },
+		{ SYS_io_uring_setup, EPERM, WEIR_ENGINE_URING, 0, 1 },
+		{ SYS_io_uring_setup, ENOSYS, WEIR_ENGINE_URING, 0, 1 },
+		{ SYS_io_uring_enter, EPERM, WEIR_ENGINE_URING, 0, 1 },
+		{ SYS_io_uring_enter, EPERM, WEIR_ENGINE_URING, 0, 0 },
+		{ SYS_io_uring_enter, EAGAIN, WEIR_ENGINE_URING, 0, 0 },
+		{ SYS_io_uring_register, EPERM, WEIR_ENGINE_URING, 0, 1 },
+	};
+	static int (*const plays[])(void *arg) = { play_batch, play_pump };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(refusals); i++) {
+		for (size_t j = 0; j < ARRAY_LENGTH(plays); j++) {
+			struct refusal refusal = refusals[i];
+			struct child child = child_start(plays[j], &refusal);
+
+			child_join_ok(&child);
+		}
+	}
+}
+END_TEST
+
 static const char *why_no_ring(void)
 {
 	struct weir_engine_report report = { .size = sizeof(report) };
@@ -486,6 +595,7 @@ int main(void)
 	test_add_unless(refused, neither, refused_later_only_new_sets_are_epoll);
 	test_add_unless(refused, neither, refused_entry_in_the_middle_loses_no_source);
 	tcase_add_test(refused, little_memory_that_may_be_locked_is_enough);
+	test_add_unless(refused, no_filter, batches_and_pumps_do_the_same);
 	suite_add_tcase(suite, refused);
 	return test_main(suite);
 }
