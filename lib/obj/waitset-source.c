@@ -216,6 +216,9 @@ int source_look(struct source *s, bool arm)
 	if (s->kind == SOURCE_PIPE)
 		return pipe_source_look(s->object.end, s->events, s->hung_up, arm, &s->ready);
 	s->ready = 0;
+	/* Nothing is wanted of it for now. */
+	if (s->events == 0)
+		return 0;
 	result = arm ? queue_source_arm(s->object.queue, s->events, &s->ready)
 		     : queue_source_look(s->object.queue, s->events, &s->ready);
 	/* A call would say so at once. */
@@ -393,7 +396,7 @@ int weir_waitset_add_queue(struct weir_waitset *set, struct weir_queue *queue, u
 	int result = check_set(set);
 	struct source *s;
 
-	if (result == 0 && (!queue || events == 0 || (events & ~BOTH)))
+	if (result == 0 && (!queue || (events & ~BOTH)))
 		result = -EINVAL;
 	if (result < 0)
 		return result;
@@ -513,9 +516,10 @@ static int change(struct source *s, uint32_t events)
 		return -ENOENT;
 	switch (s->kind) {
 	case SOURCE_QUEUE:
-		return events == 0 ? -EINVAL : change_object(s, events);
 	case SOURCE_PIPE:
 		return change_object(s, events);
+	case SOURCE_LISTENER:
+		return events & ~WEIR_IN ? -EINVAL : change_fd(s, events);
 	case SOURCE_FD:
 		return change_fd(s, events);
 	default:

@@ -317,9 +317,14 @@ START_TEST(listener_is_reported_while_there_is_a_client)
 	ck_assert_int_eq(weir_listen(&listener, path_in(&folder, "s"), NULL), 0);
 	ck_assert_int_eq(weir_waitset_add_listener(set, listener, NULL, &source), 0);
 	ck_assert_int_eq(weir_waitset_add_listener(set, listener, NULL, NULL), -EEXIST);
-	ck_assert_int_eq(weir_waitset_change(set, source, WEIR_IN), -EINVAL);
+	ck_assert_int_eq(weir_waitset_change(set, source, WEIR_OUT), -EINVAL);
 	ck_assert_int_eq(events_now(set), -EAGAIN);
 	client = child_start(connect_to, (void *)path_in(&folder, "s"));
+	ck_assert_int_eq(events_soon(set), WEIR_IN);
+	/* A server that has no place for another one. */
+	ck_assert_int_eq(weir_waitset_change(set, source, 0), 0);
+	ck_assert_int_eq(events_now(set), -EAGAIN);
+	ck_assert_int_eq(weir_waitset_change(set, source, WEIR_IN), 0);
 	do {
 		ck_assert_int_eq(events_soon(set), WEIR_IN);
 	} while (weir_accept(listener, 0, 0, &server, NULL) == -EAGAIN);

@@ -62,7 +62,6 @@ START_TEST(bad_arguments_are_einval)
 	ck_assert_int_eq(weir_waitset_add_pipe(set, ends[0], WEIR_HUP, NULL, &source), -EINVAL);
 	ck_assert_int_eq(weir_waitset_add_queue(NULL, queue, WEIR_IN, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(weir_waitset_add_queue(set, NULL, WEIR_IN, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(weir_waitset_add_queue(set, queue, 0, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(weir_waitset_add_queue(set, queue, WEIR_HUP, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(weir_waitset_add_listener(NULL, NULL, NULL, NULL), -EINVAL);
 	ck_assert_int_eq(weir_waitset_add_listener(set, NULL, NULL, NULL), -EINVAL);
@@ -301,7 +300,6 @@ START_TEST(what_is_waited_for_of_a_queue_changes)
 	uint64_t source = source_of_queue(set, queue, WEIR_IN);
 
 	ck_assert_int_eq(events_now(set), -EAGAIN);
-	ck_assert_int_eq(weir_waitset_change(set, source, 0), -EINVAL);
 	ck_assert_int_eq(weir_waitset_change(set, source, WEIR_OUT), 0);
 	ck_assert_int_eq(events_soon(set), WEIR_OUT);
 	ck_assert_int_eq(weir_waitset_change(set, source, BOTH), 0);
@@ -310,6 +308,28 @@ START_TEST(what_is_waited_for_of_a_queue_changes)
 	ck_assert_int_eq(weir_waitset_change(set, source, WEIR_IN), 0);
 	ck_assert_int_eq(queue_get_number(queue, 0), 1);
 	ck_assert_int_eq(events_now(set), -EAGAIN);
+}
+END_TEST
+
+START_TEST(queue_of_which_nothing_is_wanted_is_silent)
+{
+	uint64_t source = source_of_queue(set, queue, 0);
+	struct weir_event event;
+
+	ck_assert_uint_ne(source, 0);
+	ck_assert_int_eq(queue_put_number(queue, 1, 0), 0);
+	ck_assert_int_eq(events_now(set), -EAGAIN);
+	ck_assert_int_eq(weir_waitset_change(set, source, BOTH), 0);
+	ck_assert_int_eq(events_now(set), BOTH);
+	/* Just reported, so it is to be looked at. */
+	ck_assert_int_eq(weir_waitset_change(set, source, 0), 0);
+	ck_assert_int_eq(wait_one(set, test_now() + 10 * MS, &event), -ETIMEDOUT);
+	ck_assert_int_eq(queue_put_number(queue, 2, 0), 0);
+	ck_assert_int_eq(wait_one(set, test_now() + MS, &event), -ETIMEDOUT);
+	ck_assert_int_eq(weir_queue_shutdown(queue, 0), 0);
+	ck_assert_int_eq(wait_one(set, test_now() + MS, &event), -ETIMEDOUT);
+	ck_assert_int_eq(weir_waitset_change(set, source, WEIR_IN), 0);
+	ck_assert_int_eq(events_soon(set), WEIR_IN);
 }
 END_TEST
 
@@ -628,6 +648,7 @@ static TCase *cases(int engine)
 	tcase_add_test(t, both_events_are_told_together);
 	tcase_add_test(t, what_is_waited_for_changes);
 	tcase_add_test(t, what_is_waited_for_of_a_queue_changes);
+	tcase_add_test(t, queue_of_which_nothing_is_wanted_is_silent);
 	tcase_add_test(t, change_of_a_source_just_reported_counts);
 	tcase_add_test(t, removed_source_is_reported_no_more);
 	tcase_add_test(t, numbers_of_sources_are_not_used_again);

@@ -89,7 +89,8 @@ WEIR_PUBLIC int weir_waitset_add_pipe(struct weir_waitset *set, struct weir_end 
 /**
  * Wait for a queue.
  *
- * @events	WEIR_IN: a get would not return -EAGAIN; WEIR_OUT: a put of one more item would not
+ * @events	WEIR_IN: a get would not return -EAGAIN; WEIR_OUT: a put of one more item would not;
+ *		0: nothing for now
  * When several processes wait for one queue, a message wakes them all, so that none that is stopped
  * or dead keeps it; the first to get has it. Otherwise as weir_waitset_add_pipe().
  *
@@ -137,7 +138,9 @@ WEIR_PUBLIC int weir_waitset_add_timer(struct weir_waitset *set, int64_t first, 
 				       void *cookie, uint64_t *ret_source);
 
 /**
- * Wait for other events of a source, from now on; not of a timer, a process or a listener.
+ * Wait for other events of a source, from now on; not of a timer or a process. With 0 it stays in
+ * the set and is silent, but for the hang-up of a pipe or a descriptor: a server that has enough to
+ * do tells its listener and its queues so.
  *
  * Returns 0, or -ENOENT (there is no such source, or its object was closed), or an error of the
  * call that adds such a source; then nothing has changed.
