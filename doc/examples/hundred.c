@@ -21,6 +21,7 @@
 #include <weir.h>
 
 #define CLIENTS		100
+#define PLACES		80		/* for so many at a time; the others wait */
 #define QUESTIONS	10		/* of each client */
 #define DEADLY		555		/* the worker dies of this one, the first time */
 #define PAUSE		20000000	/* nanoseconds until a dead worker is replaced */
@@ -60,7 +61,7 @@ struct server {
 	struct weir_listener *listener;
 	struct weir_queue *jobs, *results;
 	struct watch listening, results_ready, restart, worker, crowd;
-	struct client clients[CLIENTS];
+	struct client clients[PLACES];
 	pid_t worker_pid, crowd_pid;
 	int served, killed;
 	bool crowd_happy, done;
@@ -122,7 +123,7 @@ static void close_what_a_child_has(struct server *s)
 {
 	weir_waitset_close(s->set);
 	weir_listener_close(s->listener);
-	for (int i = 0; i < CLIENTS; i++)
+	for (int i = 0; i < PLACES; i++)
 		weir_pipe_close(s->clients[i].end);
 }
 
@@ -152,11 +153,12 @@ static void start_crowd(struct server *s, const char *address)
  * Clients
  */
 
-/* An object that is closed leaves the set by itself. */
-static void dismiss(struct client *c)
+/* An object that is closed leaves the set by itself. Now there is room for another client. */
+static void dismiss(struct server *s, struct client *c)
 {
 	weir_pipe_close(c->end);
 	c->end = NULL;
+	check("change", weir_waitset_change(s->set, s->listening.source, WEIR_IN));
 }
 
 /*
@@ -175,14 +177,17 @@ static void client_ready(struct server *s, struct watch *watch, const struct wei
 	while ((result = weir_pipe_recv(c->end, &job.number, sizeof(job.number), 0, 0, NULL)) == 0)
 		check("put", weir_queue_put(s->jobs, &job, sizeof(job), 0, 0));
 	if (result != -EAGAIN)
-		dismiss(c);
+		dismiss(s, c);
 }
 
-/* Take all that have come: as many as there is room for. */
+/*
+ * Take all that have come: as many as there is room for. When there is none, those who wait would
+ * be reported each time, for nothing; so the listener is to be silent until somebody leaves.
+ */
 static void listener_ready(struct server *s, struct watch *watch, const struct weir_event *event)
 {
-	(void)watch, (void)event;
-	for (int i = 0; i < CLIENTS; i++) {
+	(void)watch;
+	for (int i = 0; i < PLACES; i++) {
 		struct client *c = &s->clients[i];
 
 		if (c->end)
@@ -194,6 +199,7 @@ static void listener_ready(struct server *s, struct watch *watch, const struct w
 		check("add", weir_waitset_add_pipe(s->set, c->end, WEIR_IN, &c->watch,
 						   &c->watch.source));
 	}
+	check("change", weir_waitset_change(s->set, event->source, 0));
 }
 
 /* A client that does not read its answers only harms itself. */
@@ -209,7 +215,7 @@ static void results_ready(struct server *s, struct watch *watch, const struct we
 		if (!c->end || c->watch.source != job.source)
 			continue;
 		if (weir_pipe_send(c->end, &job.result, sizeof(job.result), 0, 0) < 0)
-			dismiss(c);
+			dismiss(s, c);
 		else
 			s->served++;
 	}
@@ -286,7 +292,8 @@ static void set_up(struct server *s, const char *address)
 	s->restart.ready = time_to_restart;
 	s->worker.ready = worker_ended;
 	s->crowd.ready = crowd_ended;
-	check("add", weir_waitset_add_listener(s->set, s->listener, &s->listening, NULL));
+	check("add", weir_waitset_add_listener(s->set, s->listener, &s->listening,
+					       &s->listening.source));
 	check("add", weir_waitset_add_queue(s->set, s->results, WEIR_IN, &s->results_ready, NULL));
 	/* Not now: it is set when it is needed. */
 	check("add", weir_waitset_add_timer(s->set, WEIR_FOREVER, 0, &s->restart,
@@ -295,7 +302,7 @@ static void set_up(struct server *s, const char *address)
 
 static void tear_down(struct server *s)
 {
-	for (int i = 0; i < CLIENTS; i++)
+	for (int i = 0; i < PLACES; i++)
 		weir_pipe_close(s->clients[i].end);
 	weir_queue_close(s->jobs);
 	weir_queue_close(s->results);
