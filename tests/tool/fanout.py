@@ -34,8 +34,13 @@ def times(result):
 
 def calls(result, wanted):
     """System calls of a flush."""
-    if result["syscalls_source"] and result["syscalls_per_flush"] not in wanted:
-        yield f"{name_of(result)}: {result['syscalls_per_flush']} calls, not {wanted}"
+    made = result["syscalls_per_flush"]
+    # A pipe looks after each reader when it has not for 10 ms, which a round may take.
+    more = result["consumers"] if result["mechanism"] == "weir-pipe" else 0
+    # One that sleeps with a time-out may be just awake.
+    less = 0.3 * wanted if result["mechanism"] in WEIR else 0
+    if result["syscalls_source"] and not wanted - less <= made <= wanted + more:
+        yield f"{name_of(result)}: {made} calls, not {wanted}"
 
 
 def plain(tap):
@@ -49,7 +54,7 @@ def plain(tap):
                    sorted(PLAIN - {one["mechanism"] for one in results}))
         tap.result(f"to {consumers}: issue and latency", [p for one in results for p in times(one)])
         tap.result(f"to {consumers}: a call for each",
-                   [p for one in results for p in calls(one, [consumers])
+                   [p for one in results for p in calls(one, consumers)
                     if one["mechanism"] not in WEIR | {"sem-shm"}])
         tap.result(f"to {consumers}: the engine is told",
                    [name_of(one) for one in results
@@ -64,7 +69,7 @@ def uring(tap):
         tap.skip("one submission", f"no io_uring here: {done['skipped'][0]['reason']}")
         return
     tap.result("one submission for all",
-               [p for one in there for p in (*sense(one), *times(one), *calls(one, [1]))] +
+               [p for one in there for p in (*sense(one), *times(one), *calls(one, 1))] +
                sorted(URING ^ {one["mechanism"] for one in there}))
 
 
@@ -73,15 +78,14 @@ def weir(tap):
     tap.result("weir: engines and waits",
                [p for one in done["results"] for p in (*sense(one), *times(one))] +
                [p for one in done["results"]
-                for p in calls(one, [6] if one["engine"] == "epoll" else [1])])
+                for p in calls(one, 6 if one["engine"] == "epoll" else 1)])
     there = {(one["mechanism"], one["wait"], one["engine_asked"]) for one in done["results"]}
     tap.result("weir: all of them", [] if len(there) == 8 else done["skipped"])
-    done = fan(2, "--mechanism", ",".join(WEIR), "--wait", "spin", "--force")
+    # On a loaded machine a round takes time slices: few of them.
+    done = measure("--workload", "fanout", "--mechanism", ",".join(WEIR), "--wait", "spin",
+                   "--force", "--repeat", "1", "--messages", "10", "--warmup", "0")
     tap.result("readers that are awake cost no call",
-               [p for one in done["results"] for p in sense(one)] +
-               # A pipe looks after its reader when it has not for 10 ms, which a round may take.
-               [p for one in done["results"] if one["mechanism"] == "weir-queue"
-                for p in calls(one, [0])])
+               [p for one in done["results"] for p in (*sense(one), *calls(one, 0))])
 
 
 def placement(tap):
