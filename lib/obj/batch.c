@@ -19,11 +19,12 @@
 
 /*
  * From as many futex wakes on, one submission is not slower than a loop. By bench/minimal-wake.c:
- * with sleepers on another processor 1.07 times as slow at 16, 0.97 to 1.03 at 32, 0.96 to 0.99 at
- * 64; on the waker's own 0.97, 0.79 and 0.86. Eventfds are never faster across processors, and
- * count for nothing here; they go along.
+ * with sleepers on another processor 0.96 to 1.07 times as long at 16, 0.97 to 1.03 at 32, 0.96 to
+ * 1.01 at 64; on the waker's own 0.97, 0.79 and 0.86; and by ipc-bench fanout 0.68 to 0.99 at 16,
+ * 0.71 at 32, 1.00 at 8. Eventfds are never faster across processors, and count for nothing here;
+ * they go along.
  */
-#define BREAK_EVEN 32U
+#define BREAK_EVEN 16U
 
 /* Zeroed by fork. */
 struct batch_private {
