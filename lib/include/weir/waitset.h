@@ -77,8 +77,8 @@ WEIR_PUBLIC int weir_waitset(struct weir_waitset **ret_set,
  * @cookie	is reported with the events; the set does nothing with it
  * @ret_source	a number for the other calls, never 0; may be NULL
  * The process becomes the owner of the sides that @events are about, and they are taken again if
- * they were handed over meanwhile. From then on the other side's sends cost a full fence each. Any
- * thread; does not block.
+ * they were handed over meanwhile. While the set sleeps often for it, the other side's sends cost a
+ * full fence each. Any thread; does not block.
  *
  * Returns 0, or -EBUSY (another process owns a side, or this one forked the set's owner), -EEXIST
  * (the end is in the set), -EOPNOTSUPP (no such side), -EBADMSG, -EINVAL, -ENOMEM, -ENOSPC.
