@@ -130,7 +130,8 @@ static inline int drain_many(struct worker *w, struct port *port, recv_batch_cal
 static inline int in_wait(struct worker *w, recv_call *one, recv_batch_call *many)
 {
 	struct weir_event events[EVENTS];
-	int n = weir_waitset_wait(set, events, EVENTS, 0, WEIR_FOREVER), r = 0;
+	uint32_t flags = w->control->task.setup.wait == WAIT_BLOCK ? WEIR_NOSPIN : 0;
+	int n = weir_waitset_wait(set, events, EVENTS, flags, WEIR_FOREVER), r = 0;
 
 	for (int i = 0; i < n && r == 0; i++) {
 		struct port *port = events[i].cookie;
