@@ -53,12 +53,12 @@ void waitset_unlock(struct weir_waitset *set, bool locked)
  * Looking
  */
 
-/* As s->ready says. Who is among the ready keeps his place there. */
 static int64_t earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
 
+/* As s->ready says. Who is among the ready keeps his place there. */
 static void set_ready(struct weir_waitset *set, struct source *s)
 {
 	if (!s->ready)
