@@ -484,7 +484,8 @@ struct resources resources_begin(void)
 	return (struct resources){
 		.maps = list_maps(),
 		.fds = list_fds(),
-		.anonymous = !sanitized,
+		/* In an emulator the heap has no name. */
+		.anonymous = !sanitized && !kernel_unavailable(),
 	};
 }
 

@@ -58,6 +58,15 @@ _Noreturn void test_skip_all(const char *reason);
 		else \
 			tcase_add_test(tcase, test); \
 	} while (0)
+/* The same of a case that runs for each of [first, end). */
+#define test_add_loop_unless(tcase, unavailable, test, first, end) \
+	do { \
+		const char *unavailable_ = (unavailable); \
+		if (unavailable_) \
+			test_left_out(#test, unavailable_); \
+		else \
+			tcase_add_loop_test(tcase, test, first, end); \
+	} while (0)
 void test_left_out(const char *name, const char *reason);
 
 /*
