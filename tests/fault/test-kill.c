@@ -5,7 +5,7 @@
  */
 #include "fault/lib/strike.h"
 
-#define POINTS 10
+#define POINTS 3
 
 START_TEST(killed_at_an_instruction_nothing_is_lost)
 {

@@ -6,7 +6,7 @@
  */
 #include "fault/lib/strike.h"
 
-#define POINTS 5
+#define POINTS 2
 
 START_TEST(peer_does_its_part_meanwhile_no_wake_up_is_lost)
 {

@@ -7,7 +7,7 @@
 #include "fault/lib/queue-strike.h"
 
 #define STATES		1
-#define POINTS		6
+#define POINTS		3
 
 START_TEST(killed_at_an_instruction_nothing_is_lost)
 {

@@ -12,7 +12,7 @@
 
 #include "pipe-tools.h"
 
-#define LIVE_NS	INT64_C(500000000)
+#define LIVE_NS	INT64_C(250000000)
 #define NAP_NS	INT64_C(200000)
 
 static void call_all(struct honest *h, int64_t nap_ns, const char *what, uint64_t value)

@@ -6,7 +6,7 @@
  */
 #include "fault/lib/strike.h"
 
-#define POINTS 2
+#define POINTS 1
 #define HOLD_NS INT64_C(10000000)
 
 START_TEST(stopped_at_an_instruction_nothing_false_happens)
