@@ -64,14 +64,6 @@ static void listener_free(struct weir_listener *l)
 	free(l);
 }
 
-static int new_fd(int fd, int *ret_fd)
-{
-	if (fd < 0)
-		return fd;
-	*ret_fd = sys_move_high(fd);
-	return 0;
-}
-
 /* All but the socket. */
 static int open_rest(struct weir_listener *l)
 {
@@ -82,11 +74,11 @@ static int open_rest(struct weir_listener *l)
 		return result;
 	l->private = private;
 	l->private->ours = true;
-	result = new_fd(sys_epoll(), &l->epoll);
+	result = sys_have_high(sys_epoll(), &l->epoll);
 	if (result == 0)
-		result = new_fd(net_timer(), &l->timer);
+		result = sys_have_high(net_timer(), &l->timer);
 	if (result == 0)
-		result = new_fd(sys_eventfd(), &l->bell);
+		result = sys_have_high(sys_eventfd(), &l->bell);
 	if (result == 0)
 		result = net_watch(l->epoll, l->timer, EPOLLIN, WATCH_TIMER);
 	if (result == 0)
@@ -146,7 +138,7 @@ static int open_socket(struct weir_listener *l, const struct address *address,
 {
 	uint32_t mode = options && options->mode ? options->mode : MODE_DEFAULT;
 	uint32_t backlog = options && options->backlog ? options->backlog : BACKLOG_DEFAULT;
-	int result = new_fd(net_socket(), &l->socket);
+	int result = sys_have_high(net_socket(), &l->socket);
 
 	if (result == 0 && !address->abstract)
 		result = socket_file_prepare(&l->file, address);

@@ -511,14 +511,6 @@ void waitset_disturb(struct weir_waitset *set)
  * The exported descriptor
  */
 
-static int new_fd(int fd, int *ret_fd)
-{
-	if (fd < 0)
-		return fd;
-	*ret_fd = sys_move_high(fd);
-	return 0;
-}
-
 static void close_outer(struct weir_waitset *set)
 {
 	sys_close(set->outer);
@@ -529,12 +521,12 @@ static void close_outer(struct weir_waitset *set)
 
 static int open_outer(struct weir_waitset *set)
 {
-	int result = new_fd(sys_epoll(), &set->outer);
+	int result = sys_have_high(sys_epoll(), &set->outer);
 
 	if (result == 0)
-		result = new_fd(net_timer(), &set->outer_timer);
+		result = sys_have_high(net_timer(), &set->outer_timer);
 	if (result == 0)
-		result = new_fd(sys_eventfd(), &set->outer_bell);
+		result = sys_have_high(sys_eventfd(), &set->outer_bell);
 	if (result == 0)
 		result = sys_epoll_add(set->outer, set->outer_timer, EPOLLIN);
 	if (result == 0)

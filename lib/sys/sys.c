@@ -297,6 +297,14 @@ int sys_move_high(int fd)
 	return high;
 }
 
+int sys_have_high(int fd, int *ret_fd)
+{
+	if (fd < 0)
+		return fd;
+	*ret_fd = sys_move_high(fd);
+	return 0;
+}
+
 int sys_dup(int fd)
 {
 	int high = raw(SYS_CALL_DUP, SYS_fcntl, fd, F_DUPFD_CLOEXEC, HIGH_FD, 0, 0, 0);

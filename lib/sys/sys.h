@@ -119,6 +119,8 @@ int sys_epoll_wait(int epoll, struct epoll_event *events, int count, int64_t dea
  * room.
  */
 int sys_move_high(int fd);
+/* The same of one that was just made, in @ret_fd: 0; or @fd, if that is an error. */
+int sys_have_high(int fd, int *ret_fd);
 /* A copy of @fd, high where there is room: close-on-exec, or inherited by exec. */
 int sys_dup(int fd);
 int sys_dup_inheritable(int fd);

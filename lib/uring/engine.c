@@ -33,14 +33,6 @@ static bool has_ring(const struct engine *e)
 	return e->polls && !load_relaxed(&e->given_up);	/* relaxed: set by who waits */
 }
 
-static int new_fd(int fd, int *ret_fd)
-{
-	if (fd < 0)
-		return fd;
-	*ret_fd = sys_move_high(fd);
-	return 0;
-}
-
 static int open_ring(struct engine *e)
 {
 	int result;
@@ -60,9 +52,9 @@ int engine_open(uint32_t wanted, struct engine **ret_engine)
 	if (!e)
 		return -ENOMEM;
 	e->epoll = e->kick = -1;
-	result = new_fd(sys_epoll(), &e->epoll);
+	result = sys_have_high(sys_epoll(), &e->epoll);
 	if (result == 0)
-		result = new_fd(sys_eventfd(), &e->kick);
+		result = sys_have_high(sys_eventfd(), &e->kick);
 	if (result == 0 && choice_wanted(wanted) != WEIR_ENGINE_EPOLL)
 		result = open_ring(e);
 	if (result == 0)
