@@ -37,20 +37,13 @@
 /* Others change the bell, but not as often. */
 #define LIGHT_TIMES	1000
 
-static uint32_t *bell_of(struct weir_queue *q, enum queue_side side)
-{
-	struct weir_queue_control *control = q->store.control;
-
-	return side == QUEUE_READER ? &control->reader_bell : &control->writer_bell;
-}
-
 /*
  * @seated: our seat says that we are in here. Otherwise our token may be taken for one too many,
  * and is not there any more if the bell has changed.
  */
 static void light(struct weir_queue *q, enum queue_side side, bool seated)
 {
-	uint32_t *bell = bell_of(q, side);
+	uint32_t *bell = queue_bell(q->store.control, side);
 	/* order: SLEEP, ROOM: after what was brought; LEVEL: after our seat has said so */
 	uint32_t was = load_seq(bell);
 	bool added = false;
@@ -76,7 +69,7 @@ static void light(struct weir_queue *q, enum queue_side side, bool seated)
  */
 static void signal_armed(struct weir_queue *q, enum queue_side side)
 {
-	uint32_t *bell = bell_of(q, side);
+	uint32_t *bell = queue_bell(q->store.control, side);
 	/* order: SLEEP, ROOM: after what was brought; LEVEL: after our seat has said so */
 	uint32_t was = load_seq(bell);
 
@@ -144,7 +137,8 @@ static bool is_readable(int fd)
  */
 static void take_what_is_too_many(struct queue_seat *s, enum queue_side side)
 {
-	uint32_t *bell = bell_of(s->queue, side), was = load_seq(bell);	/* order: LEVEL */
+	uint32_t *bell = queue_bell(queue_control(s), side);
+	uint32_t was = load_seq(bell);	/* order: LEVEL */
 	uint32_t all = BRINGS(side) | DARKENS(side);
 
 	if ((was & BELL_DARK) && !others_do(s, all) && is_readable(s->queue->levels[side]) &&
@@ -180,13 +174,14 @@ static bool look_again(struct queue_seat *s, const struct queue_want *want)
 static bool stays_dark(struct queue_seat *s, enum queue_side side, uint32_t *was)
 {
 	return (*was & BELL_DARK) && (!is_readable(s->queue->levels[side]) ||
-				      bell_mark(bell_of(s->queue, side), was, BELL_DARK, true));
+				      bell_mark(queue_bell(queue_control(s), side), was, BELL_DARK,
+						true));
 }
 
 static void darken(struct queue_seat *s, const struct queue_want *want)
 {
 	enum queue_side side = want->side;
-	uint32_t *bell = bell_of(s->queue, side), was;
+	uint32_t *bell = queue_bell(queue_control(s), side), was;
 
 	/* order: LEVEL: before all looks at the others and at the bell */
 	store_seq(&s->shared->levels, DARKENS(side));

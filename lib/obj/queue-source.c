@@ -115,8 +115,7 @@ static bool mark(struct queue_seat *s, uint32_t sides)
 	bool done = true;
 
 	for (int side = 0; side < QUEUE_SIDES; side++) {
-		uint32_t *bell = side == QUEUE_READER ? &control->reader_bell
-						      : &control->writer_bell;
+		uint32_t *bell = queue_bell(control, side);
 		uint32_t was = load_relaxed(bell);	/* relaxed: the exchange finds out */
 		int i = 0;
 

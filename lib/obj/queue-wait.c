@@ -40,16 +40,9 @@ struct sleeper {
 	bool looked;		/* it has looked around once */
 };
 
-static uint32_t *bell_of(const struct queue_seat *s, enum queue_side side)
-{
-	struct weir_queue_control *control = queue_control(s);
-
-	return side == QUEUE_READER ? &control->reader_bell : &control->writer_bell;
-}
-
 void queue_ring_slow(struct queue_seat *s, enum queue_side side)
 {
-	uint32_t *bell = bell_of(s, side);
+	uint32_t *bell = queue_bell(queue_control(s), side);
 
 	/* order: SLEEP, ROOM: as in bell_stirs() */
 	if (load_seq(bell) & BELL_MARKS)
@@ -400,7 +393,7 @@ int queue_wait(struct queue_seat *s, const struct queue_want *want, uint32_t fla
 	struct sleeper z = {
 		.seat = s,
 		.want = want,
-		.bell = bell_of(s, want->side),
+		.bell = queue_bell(queue_control(s), want->side),
 		.flags = flags,
 		.deadline = deadline,
 		.quiet_since = clock_now(),

@@ -210,6 +210,12 @@ static inline struct weir_queue_control *queue_control(const struct queue_seat *
 	return s->tape.store->control;
 }
 
+/* What those of @side sleep on. */
+static inline uint32_t *queue_bell(struct weir_queue_control *control, enum queue_side side)
+{
+	return side == QUEUE_READER ? &control->reader_bell : &control->writer_bell;
+}
+
 /* A seat for this thread, inside a call, or as one who is asleep. */
 static ALWAYS_INLINE int queue_sit_as(struct weir_queue *q, uint32_t inside,
 				      struct queue_seat **ret_seat)
@@ -248,10 +254,7 @@ static ALWAYS_INLINE int queue_sit(struct weir_queue *q, struct queue_seat **ret
 /* A reader, or a writer, may have something to do. */
 static ALWAYS_INLINE void queue_ring(struct queue_seat *s, enum queue_side side)
 {
-	struct weir_queue_control *control = queue_control(s);
-
-	if (unlikely(bell_stirs(side == QUEUE_READER ? &control->reader_bell
-						     : &control->writer_bell)))
+	if (unlikely(bell_stirs(queue_bell(queue_control(s), side))))
 		queue_ring_slow(s, side);
 }
 
