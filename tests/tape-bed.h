@@ -38,7 +38,7 @@ static inline void bed_open_at(struct bed *bed, uint32_t frames, uint32_t chunks
 			.seat = store_seat(&bed->store, i + 1),
 			.name = i + 1,
 		};
-		bed->tapes[i].seat->name.low = SEAT_USED | (i + 1) * SEAT_GENERATION_ONE;
+		bed->tapes[i].seat->name.low = PARTY_USED | (i + 1) * PARTY_GENERATION_ONE;
 		purse_open(&bed->purses[i]);
 		ck_assert_int_eq(tape_put_find(&bed->tapes[i]), 0);
 		ck_assert_int_ge(tape_get_find(&bed->tapes[i]), 0);

@@ -20,6 +20,7 @@
 
 #include "base/atomic.h"
 #include "mem/layout.h"
+#include "mem/party-layout.h"
 
 #define QUEUE_SLOTS		1024U
 #define QUEUE_SEATS_MAX		(UINT32_C(1) << 14)
@@ -144,15 +145,7 @@ struct weir_chunk {
 	uint64_t unused;
 };
 
-/* A seat: generation:56 | space:6 | state:2, from the highest bit on, and the process. */
-
-#define SEAT_FREE		UINT64_C(0)
-#define SEAT_USED		UINT64_C(1)
-#define SEAT_STATE		UINT64_C(3)
-#define SEAT_SPACE_SHIFT	2
-#define SEAT_SPACES		64U
-#define SEAT_SPACE(word)	((uint32_t)((word) >> SEAT_SPACE_SHIFT) & (SEAT_SPACES - 1))
-#define SEAT_GENERATION_ONE	(UINT64_C(1) << 8)
+/* A seat is a party, mem/party-layout.h, which is a thread. */
 
 #define SEAT_FRAMES		30
 
@@ -241,7 +234,7 @@ struct weir_queue_control {
 	uint64_t wakes;
 	uint8_t apart4[CACHE_APART - 56];
 
-	uint64_t spaces[SEAT_SPACES];	/* PID namespaces; the first is none */
+	uint64_t spaces[PARTY_SPACES];	/* PID namespaces; the first is none */
 };
 
 _Static_assert(sizeof(struct weir_queue_control) <= 4096, "one page");

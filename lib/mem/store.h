@@ -84,7 +84,7 @@ static inline uint32_t store_frame_top(const struct store *s)
 
 static inline uint32_t store_seat_top(const struct store *s)
 {
-	/* order: SEAT acquire: those below it are to be looked at */
+	/* order: PARTY acquire: those below it are to be looked at */
 	uint32_t top = load_acquire(&s->control->seat_top);
 
 	return top < s->geometry.seats ? top : s->geometry.seats - 1;

@@ -114,8 +114,8 @@ static bool others_do(const struct queue_seat *s, uint32_t what)
 	for (uint32_t name = 1; name <= top; name++) {
 		struct weir_seat *seat = name == s->name ? NULL : store_seat(store, name);
 
-		/* order: SEAT acquire, LEVEL; INSIDE: what it brought is there if it has left */
-		if (seat && (load_acquire(&seat->name.low) & SEAT_STATE) == SEAT_USED &&
+		/* order: PARTY acquire, LEVEL; INSIDE: what it brought is there if it has left */
+		if (seat && (load_acquire(&seat->name.low) & PARTY_STATE) == PARTY_USED &&
 		    (load_seq(&seat->levels) & what) &&	/* order: LEVEL */
 		    load_seq(&seat->inside) == SEAT_INSIDE)	/* order: INSIDE */
 			return true;

@@ -8,7 +8,7 @@
  */
 #include "obj/queue.h"
 
-#include "wait/live.h"
+#include "wait/party.h"
 
 static uint32_t ledger(const uint32_t *place)
 {
@@ -80,13 +80,11 @@ bool queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 {
 	struct weir_queue_control *control = q->store.control;
 	struct weir_seat *seat = store_seat(&q->store, name);
-	struct pair was = { .low = word }, free = { 0, 0 };
 	bool done;
 	int count;
 
 	if (!seat)
 		return false;
-	was.high = load_relaxed(&seat->name.high);	/* relaxed: the exchange finds out */
 	count = requeue_taken(&q->store, seat, name, word);
 	if (ledger(&seat->frame) > 0)
 		frame_mend(&q->store, ledger(&seat->frame) - 1, name, word);
@@ -97,52 +95,22 @@ bool queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 	store_relaxed(&seat->image, 0);
 	/* Always: one before us may have died between the two. order: AGAIN release */
 	add_seq(&control->notice, NOTICE_REQUEUED);
-	free.low = (word & ~(SEAT_GENERATION_ONE - 1)) + SEAT_GENERATION_ONE;
-	done = cas_pair(&seat->name, &was, free);	/* order: SEAT: all of the above */
+	done = party_free(&seat->name, word);
 	ring_again(&control->reader_bell);
 	ring_again(&control->writer_bell);
 	queue_tell_all(q);
 	return done;
 }
 
-/* Whether the seat is our process's, but of a program that this process was before execve(). */
-static bool is_of_another_image(const struct weir_seat *seat, struct live_name name)
-{
-	/* relaxed: of ours, or stored by a program that has ended; 0 by one who just begins */
-	uint64_t image = load_relaxed(&seat->image);
-
-	return live_is_self(name) && image != 0 && live_image() != 0 && image != live_image();
-}
-
-static bool is_gone(const struct weir_queue *q, const struct weir_seat *seat, struct pair name)
-{
-	struct live_name live = {
-		.process = name.high,
-		/* relaxed: SPACE; the exchange of the name came after it */
-		.space = load_relaxed(&q->store.control->spaces[SEAT_SPACE(name.low)]),
-	};
-
-	if (live.process == live_self().process)
-		return is_of_another_image(seat, live);
-	return live_gone(live);
-}
-
 bool queue_mend(struct weir_queue *q, uint32_t name)
 {
 	struct weir_seat *seat = store_seat(&q->store, name);
-	struct pair was;
+	uint64_t word;
 
-	if (!seat)
-		return false;
-	was.low = load_acquire(&seat->name.low);	/* order: SEAT acquire */
-	was.high = load_acquire(&seat->name.high);	/* order: SEAT acquire */
-	if ((was.low & SEAT_STATE) != SEAT_USED || !is_gone(q, seat, was))
-		return false;
-	/* order: SEAT acquire: the two belonged together */
-	if (load_acquire(&seat->name.low) != was.low)
+	if (!seat || !party_gone(&seat->name, &seat->image, q->store.control->spaces, &word))
 		return false;
 	/* Another cleaner may have been faster: it counts. */
-	if (queue_empty_seat(q, name, was.low))
+	if (queue_empty_seat(q, name, word))
 		add_relaxed(&q->store.control->deaths, 1);	/* relaxed: a counter */
 	return true;
 }

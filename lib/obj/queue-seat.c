@@ -11,6 +11,7 @@
 #include "sys/sys.h"
 #include "wait/live.h"
 #include "wait/park.h"
+#include "wait/party.h"
 
 _Thread_local struct queue_cache queue_cache[QUEUE_CACHED]
 	__attribute__((tls_model("initial-exec")));
@@ -30,57 +31,31 @@ static uint64_t number_of_thread(void)
  * In the queue
  */
 
-/* The place of PID namespace @space in the queue's list; 0 if there is no room. */
-static uint32_t space_index(struct weir_queue_control *control, uint64_t space)
-{
-	for (uint32_t i = 1; space != 0 && i < SEAT_SPACES; i++) {
-		uint64_t there = 0;
-
-		/* order: SPACE, to is_gone(): before the name that refers to it */
-		if (cas_seq(&control->spaces[i], &there, space) || there == space)
-			return i;
-	}
-	return 0;
-}
-
-static bool claim(struct weir_queue *q, uint32_t name, struct live_name self, uint64_t *ret_word)
+static bool claim(struct weir_queue *q, uint32_t name, uint64_t *ret_word)
 {
 	struct weir_seat *seat = store_seat(&q->store, name);
-	struct pair was, mine;
 
-	if (!seat)
-		return false;
-	/* order: SEAT acquire: all was cleaned up */
-	was.low = load_acquire(&seat->name.low);
-	was.high = load_relaxed(&seat->name.high);	/* relaxed: the exchange finds out */
-	if ((was.low & SEAT_STATE) != SEAT_FREE)
-		return false;
-	mine.low = (was.low & ~(SEAT_GENERATION_ONE - 1)) | SEAT_USED |
-		   (uint64_t)space_index(q->store.control, self.space) << SEAT_SPACE_SHIFT;
-	mine.high = self.process;
-	*ret_word = mine.low;
-	return cas_pair(&seat->name, &was, mine);	/* order: SEAT */
+	return seat && party_claim(&seat->name, q->store.control->spaces, ret_word);
 }
 
 /* A name that was free; 0: there is none. */
 static uint32_t claim_any(struct weir_queue *q, uint64_t *ret_word)
 {
 	struct weir_queue_control *control = q->store.control;
-	struct live_name self = live_self();
 	/* relaxed: rises only */
 	uint32_t top = load_relaxed(&control->seat_top);
 
 	for (uint32_t name = 1; name <= top && name < q->store.geometry.seats; name++)
-		if (claim(q, name, self, ret_word))
+		if (claim(q, name, ret_word))
 			return name;
 	while (top + 1 < q->store.geometry.seats) {
 		/* Not to be counted if it cannot be mapped; the next one could not either. */
 		if (!store_seat(&q->store, top + 1))
 			return 0;
-		/* order: SEAT: those who look at all see it */
+		/* order: PARTY: those who look at all see it */
 		if (!cas_seq(&control->seat_top, &top, top + 1))
 			continue;
-		if (claim(q, ++top, self, ret_word))
+		if (claim(q, ++top, ret_word))
 			return top;
 	}
 	return 0;

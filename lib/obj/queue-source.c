@@ -79,12 +79,12 @@ static bool is_busy(const struct queue_seat *s, uint32_t name)
 
 	if (!seat)
 		return false;
-	/* order: SEAT acquire: if it was cleaned up after, what it had was given back */
+	/* order: PARTY acquire: if it was cleaned up after, what it had was given back */
 	low = load_acquire(&seat->name.low);
-	if ((low & SEAT_STATE) != SEAT_USED)
+	if ((low & PARTY_STATE) != PARTY_USED)
 		return false;
 	/* relaxed: of our own process it cannot become another's unseen */
-	if (SEAT_SPACE(low) != 0 && SEAT_SPACE(low) == SEAT_SPACE(self) &&
+	if (PARTY_SPACE(low) != 0 && PARTY_SPACE(low) == PARTY_SPACE(self) &&
 	    load_relaxed(&seat->name.high) == load_relaxed(&s->shared->name.high))
 		return false;
 	/* order: LEVEL: who has not seen that it is armed says so, and in this order */

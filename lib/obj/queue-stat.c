@@ -75,7 +75,7 @@ static void count_seats(struct store *s, struct weir_queue_stat *st)
 			return;
 		st->wakes_saved += load_relaxed(&seat->saved);	/* relaxed: counts only */
 		/* relaxed: counts only */
-		if ((load_relaxed(&seat->name.low) & SEAT_STATE) != SEAT_USED)
+		if ((load_relaxed(&seat->name.low) & PARTY_STATE) != PARTY_USED)
 			continue;
 		st->users++;
 		/* relaxed: counts only */

@@ -198,7 +198,7 @@ static bool is_busy(struct weir_queue *q, uint32_t name)
 	struct weir_seat *seat = store_seat(&q->store, name);
 
 	/* relaxed: INSIDE, LEDGER: looked at again before anything depends on it */
-	if (!seat || (load_relaxed(&seat->name.low) & SEAT_STATE) != SEAT_USED)
+	if (!seat || (load_relaxed(&seat->name.low) & PARTY_STATE) != PARTY_USED)
 		return false;	/* what stands there is of one who was cleaned up after */
 	return load_relaxed(&seat->inside) == SEAT_INSIDE ||	/* relaxed: as above */
 	       load_relaxed(&seat->leases) ||			/* relaxed: as above */

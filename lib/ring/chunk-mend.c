@@ -15,7 +15,7 @@ struct gone {
 /* Change what the dead one had, if it still is the dead one. */
 static bool change(const struct gone *g, struct weir_chunk *c, struct pair was, struct pair to)
 {
-	/* order: SEAT acquire: so what we have read was the dead one's */
+	/* order: PARTY acquire: so what we have read was the dead one's */
 	if (load_acquire(&g->seat->name.low) != g->word)
 		return false;
 	return cas_pair(&c->words, &was, to);	/* order: CHUNK */

@@ -177,7 +177,7 @@ void frame_mend(struct store *s, uint32_t index, uint32_t name, uint64_t seat_wo
 		    PLACE_NUMBER(load_seq(&slots[0].state)) == number)
 			return;
 	}
-	/* order: SEAT acquire: so it was the dead one's */
+	/* order: PARTY acquire: so it was the dead one's */
 	if (load_acquire(&seat->name.low) != seat_word)
 		return;
 	/* Emptied or made ready half-way, it has slots of all sorts. order: FRAME */

@@ -312,11 +312,11 @@ int tape_requeue_frame(struct store *s, uint32_t frame, uint32_t name, uint64_t 
 	if (!slots || !seat)
 		return 0;
 	for (uint32_t i = 0; i < QUEUE_SLOTS; i++) {
-		uint64_t state = load_acquire(&slots[i].state);	/* order: SEAT, before the seat */
+		uint64_t state = load_acquire(&slots[i].state);	/* order: PARTY, before the seat */
 
 		if ((state & SLOT_WHAT) != SLOT_TAKEN || SLOT_SEAT(state) != name)
 			continue;
-		/* order: SEAT acquire: so it was the dead one's */
+		/* order: PARTY acquire: so it was the dead one's */
 		if (load_acquire(&seat->name.low) != seat_word)
 			return count;
 		count += tape_requeue(&slots[i], state);

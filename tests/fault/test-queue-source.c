@@ -579,7 +579,7 @@ static void clean_up_silently(uint32_t name)
 	struct store *store = &queue->store;
 	struct weir_seat *seat = store_seat(store, name);
 	struct pair was = { load_relaxed(&seat->name.low), load_relaxed(&seat->name.high) };
-	struct pair free = { (was.low & ~(SEAT_GENERATION_ONE - 1)) + SEAT_GENERATION_ONE, 0 };
+	struct pair free = { (was.low & ~(PARTY_GENERATION_ONE - 1)) + PARTY_GENERATION_ONE, 0 };
 
 	for (uint32_t i = 0; i < store_frame_top(store); i++)
 		tape_requeue_frame(store, i, name, was.low);

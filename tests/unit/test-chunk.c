@@ -188,7 +188,7 @@ START_TEST(chunk_of_a_dead_seat_is_sealed)
 	ck_assert_uint_eq(seat->filling, BODY_CHUNK(body) + 1);
 	chunk_mend(&bed.store, BODY_CHUNK(body), 1, 2, bed.tapes[1].seat->name.low);
 	ck_assert_uint_eq(state_of(BODY_CHUNK(body)), CHUNK_FILLING);
-	chunk_mend(&bed.store, BODY_CHUNK(body), 1, 1, seat->name.low + SEAT_GENERATION_ONE);
+	chunk_mend(&bed.store, BODY_CHUNK(body), 1, 1, seat->name.low + PARTY_GENERATION_ONE);
 	ck_assert_uint_eq(state_of(BODY_CHUNK(body)), CHUNK_FILLING);
 	chunk_mend(&bed.store, BODY_CHUNK(body), 1, 1, seat->name.low);
 	ck_assert_uint_eq(state_of(BODY_CHUNK(body)), CHUNK_SEALED);

@@ -201,7 +201,7 @@ START_TEST(requeueing_a_frame_takes_only_what_is_the_dead_ones)
 		ck_assert_int_eq(bed_take(&bed, i % 2, &slots[i], &state, &body), 1);
 	dead = bed.tapes[1].seat->name.low;
 	/* Of a generation that has gone: nothing. */
-	ck_assert_int_eq(tape_requeue_frame(&bed.store, 0, 2, dead - SEAT_GENERATION_ONE), 0);
+	ck_assert_int_eq(tape_requeue_frame(&bed.store, 0, 2, dead - PARTY_GENERATION_ONE), 0);
 	ck_assert_int_eq(tape_requeue_frame(&bed.store, 0, 2, dead), 2);
 	ck_assert_int_eq(tape_requeue_frame(&bed.store, 0, 2, dead), 0);
 	for (int i = 0; i < 4; i++)
@@ -240,7 +240,7 @@ START_TEST(frame_that_a_dead_seat_held_is_free_again)
 	frame->word = held;
 	frame_mend(&bed.store, 0, 2, bed.tapes[1].seat->name.low);
 	ck_assert_uint_eq(frame->word, held);
-	frame_mend(&bed.store, 0, 1, seat->name.low - SEAT_GENERATION_ONE);
+	frame_mend(&bed.store, 0, 1, seat->name.low - PARTY_GENERATION_ONE);
 	ck_assert_uint_eq(frame->word, held);
 	frame_mend(&bed.store, 0, 1, seat->name.low);
 	ck_assert_uint_eq(frame->word & FRAME_STATE, FRAME_FREE);

@@ -150,7 +150,7 @@ static uint32_t seats_used(struct qworld *w)
 	uint32_t used = 0;
 
 	for (uint32_t i = 1; i <= s->control->seat_top; i++)
-		used += (store_seat(s, i)->name.low & SEAT_STATE) == SEAT_USED;
+		used += (store_seat(s, i)->name.low & PARTY_STATE) == PARTY_USED;
 	return used;
 }
 

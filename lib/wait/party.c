@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "wait/party.h"
+
+#include "wait/live.h"
+
+/* The place of PID namespace @space in the list; 0 if there is no room. */
+static uint32_t space_index(uint64_t spaces[PARTY_SPACES], uint64_t space)
+{
+	for (uint32_t i = 1; space != 0 && i < PARTY_SPACES; i++) {
+		uint64_t there = 0;
+
+		/* order: SPACE, to is_gone(): before the name that refers to it */
+		if (cas_seq(&spaces[i], &there, space) || there == space)
+			return i;
+	}
+	return 0;
+}
+
+bool party_claim(struct pair *name, uint64_t spaces[PARTY_SPACES], uint64_t *ret_word)
+{
+	struct live_name self = live_self();
+	struct pair was, mine;
+
+	/* order: PARTY acquire: all was cleaned up */
+	was.low = load_acquire(&name->low);
+	was.high = load_relaxed(&name->high);	/* relaxed: the exchange finds out */
+	if ((was.low & PARTY_STATE) != PARTY_FREE)
+		return false;
+	mine.low = (was.low & ~(PARTY_GENERATION_ONE - 1)) | PARTY_USED |
+		   (uint64_t)space_index(spaces, self.space) << PARTY_SPACE_SHIFT;
+	mine.high = self.process;
+	*ret_word = mine.low;
+	return cas_pair(name, &was, mine);	/* order: PARTY */
+}
+
+bool party_free(struct pair *name, uint64_t word)
+{
+	struct pair was = { .low = word }, free = { 0, 0 };
+
+	was.high = load_relaxed(&name->high);	/* relaxed: the exchange finds out */
+	free.low = (word & ~(PARTY_GENERATION_ONE - 1)) + PARTY_GENERATION_ONE;
+	return cas_pair(name, &was, free);	/* order: PARTY: all that was cleaned up */
+}
+
+/* Whether it is our process, but a program that this process was before execve(). */
+static bool is_of_another_image(const uint64_t *image, struct live_name name)
+{
+	/* relaxed: of ours, or stored by a program that has ended; 0 by one who just begins */
+	uint64_t there = load_relaxed(image);
+
+	return live_is_self(name) && there != 0 && live_image() != 0 && there != live_image();
+}
+
+static bool is_gone(struct pair name, const uint64_t *image, const uint64_t *spaces)
+{
+	struct live_name live = {
+		.process = name.high,
+		/* relaxed: SPACE; the exchange of the name came after it */
+		.space = load_relaxed(&spaces[PARTY_SPACE(name.low)]),
+	};
+
+	if (live.process == live_self().process)
+		return is_of_another_image(image, live);
+	return live_gone(live);
+}
+
+bool party_gone(const struct pair *name, const uint64_t *image,
+		const uint64_t spaces[PARTY_SPACES], uint64_t *ret_word)
+{
+	struct pair was;
+
+	was.low = load_acquire(&name->low);	/* order: PARTY acquire */
+	was.high = load_acquire(&name->high);	/* order: PARTY acquire */
+	if ((was.low & PARTY_STATE) != PARTY_USED || !is_gone(was, image, spaces))
+		return false;
+	*ret_word = was.low;
+	/* order: PARTY acquire: the two belonged together */
+	return load_acquire(&name->low) == was.low;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Parties: those who use an object, by name in a table in its memory. A name is free, or a
+ * process's. Whoever finds that a party has died cleans up after it and then frees the name, which
+ * has another generation after that: so a word that names a party names the one that it meant.
+ */
+#ifndef WEIR_WAIT_PARTY_H
+#define WEIR_WAIT_PARTY_H
+
+#include <stdbool.h>
+
+#include "base/atomic.h"
+#include "mem/party-layout.h"
+
+/* Have @name, if it is free, for this process: what its low word is then. */
+bool party_claim(struct pair *name, uint64_t spaces[PARTY_SPACES], uint64_t *ret_word);
+
+/* Free what was claimed, and cleaned up after. False: somebody else has done so. */
+bool party_free(struct pair *name, uint64_t word);
+
+/*
+ * Whether @name is somebody's, whose process has certainly ended, and @ret_word its low word. Of
+ * this process it is only if this process was another program then: @image is which.
+ */
+bool party_gone(const struct pair *name, const uint64_t *image,
+		const uint64_t spaces[PARTY_SPACES], uint64_t *ret_word);
+
+#endif
