@@ -9,6 +9,7 @@
 #include <weir/engine.h>
 #include <weir/handle.h>
 #include <weir/listener.h>
+#include <weir/lock.h>
 #include <weir/object.h>
 #include <weir/pipe.h>
 #include <weir/pump.h>

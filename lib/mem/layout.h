@@ -31,7 +31,16 @@
 enum weir_object_kind {
 	WEIR_OBJECT_NONE,
 	WEIR_OBJECT_PIPE,
-	WEIR_OBJECT_QUEUE	/* mem/queue-layout.h; the ring is all its chunks */
+	WEIR_OBJECT_QUEUE,	/* mem/queue-layout.h; the ring is all its chunks */
+	/* mem/commons-layout.h; the ring is the body */
+	WEIR_OBJECT_LOCK,
+	WEIR_OBJECT_SEMAPHORE,
+	WEIR_OBJECT_RWLOCK,
+	WEIR_OBJECT_EVENT,
+	WEIR_OBJECT_CONDITION,
+	WEIR_OBJECT_BARRIER,
+	WEIR_OBJECT_SHARED_VALUE,
+	WEIR_OBJECT_SHARED_ARRAY
 };
 
 /* Where an object of the segment is. A handle is (segment, index), also while there is only one. */

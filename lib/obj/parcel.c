@@ -117,6 +117,7 @@ static const struct parcel_kind end_kind = {
 static const struct parcel_kind *const kinds[] = {
 	[WEIR_KIND_PIPE_END] = &end_kind,
 	[WEIR_KIND_QUEUE] = &parcel_queue,
+	[WEIR_KIND_LOCK] = &parcel_shared,
 };
 
 static const struct parcel_kind *kind_of(uint32_t kind)

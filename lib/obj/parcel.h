@@ -51,6 +51,7 @@ struct parcel_kind {
 };
 
 extern const struct parcel_kind parcel_queue;
+extern const struct parcel_kind parcel_shared;	/* locks, values and their kind */
 
 /* Nothing in it. */
 void parcel_clear(struct parcel *p);

@@ -16,6 +16,9 @@
  *	-EBADMSG	the shared memory holds what no honest peer writes; the object is poisoned
  *	-EPROTO		what came is not what was expected: a layout that this library does not
  *			know, a message that is no object, an object of another type
+ *	-EUSERS		no more processes, or threads, can use the object
+ *	-EPERM		it is not the caller's to release
+ *	-EOVERFLOW	a count would become larger than it may
  *	-EOPNOTSUPP	this end does not go in that direction
  *	-ENOENT		there is no such element, key or name
  *	-EINVAL		the caller's mistake
@@ -39,6 +42,9 @@ extern "C" {
 
 /** A deadline that never comes. */
 #define WEIR_FOREVER INT64_MAX
+
+/** What acquiring returns: done, and whoever had it before has died having it. */
+#define WEIR_OWNER_DIED 1
 
 /* Flags of calls; a call names those that it takes, any other bit is -EINVAL. */
 

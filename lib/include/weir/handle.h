@@ -34,6 +34,8 @@ extern "C" {
 #define WEIR_KIND_PIPE_END	UINT32_C(1)
 /** A struct weir_queue. */
 #define WEIR_KIND_QUEUE		UINT32_C(2)
+/** A struct weir_lock. */
+#define WEIR_KIND_LOCK		UINT32_C(3)
 
 /** Room for any text of weir_export(), with its end. */
 #define WEIR_EXPORT_SIZE	256
