@@ -125,7 +125,8 @@ static int spin(struct waiter *w)
 			if (lock_is_free(l)) {
 				result = try(l, w->me);
 				if (result >= 0) {
-					store_relaxed(&l->spin_ns, PARK_SPIN_NS); /* relaxed: as above */
+					/* relaxed: as above */
+					store_relaxed(&l->spin_ns, PARK_SPIN_NS);
 					return result;
 				}
 			}
