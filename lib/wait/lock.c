@@ -30,10 +30,10 @@ struct waiter {
 /* WEIR_OWNER_DIED, 0: it is ours; -EAGAIN. */
 static int try(struct lock *l, uint64_t me)
 {
-	uint64_t was = load_relaxed(&l->state->word);	/* relaxed: the exchange finds out */
+	uint64_t was = load_seq(&l->state->word);	/* order: SLEEP: after bell_listen() */
 
 	while (LOCK_PARTY(was) == 0)
-		/* order: LOCK acquire, SLEEP: after bell_listen() */
+		/* order: LOCK acquire, from lock_give() */
 		if (cas_seq(&l->state->word, &was, me)) {
 			/* relaxed: ours */
 			store_relaxed(&l->state->depth, 0);

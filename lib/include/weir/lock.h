@@ -15,10 +15,11 @@
  * A lock is one process's at a time. A plain one may be released by anybody; a recursive one is a
  * thread's, which may acquire it any number of times and has to release it as often.
  *
- * If a process ends that has a lock, by whatever signal at whatever instruction, by exit(3) or
- * exec(3), or closes its handle, the lock becomes free, and the next one who acquires it is told:
- * it has the lock, and what that protects may be half changed. It is told once; if it dies, too,
- * the next is told again. A thread that ends with a lock does not release it.
+ * If a process ends that has a lock, by whatever signal at whatever instruction or by exit(3), or
+ * closes its handle, the lock becomes free, and the next one who acquires it is told: it has the
+ * lock, and what that protects may be half changed. It is told once; if it dies, too, the next is
+ * told again. A thread that ends with a lock does not release it, and neither does exec(3): the
+ * lock is free when the new program acquires it, or has ended.
  *
  * A forked child uses the handle that it inherits without any call; it does not inherit what its
  * parent holds. Other programs get one by weir/handle.h, of WEIR_KIND_LOCK. Any number of threads
