@@ -11,9 +11,14 @@
 #define SLEEP_NS	(100 * NS_PER_MS)
 /* Who has waited long looks less often: after this part of the time that it was. */
 #define WATCH_SHARE	16
-/* How long to stay awake at least, and how many looks at the clock that is apart. */
+/* How long to stay awake at least, and how many pauses looks at the clock are apart. */
 #define SPIN_LEAST_NS	(1 * NS_PER_US)
 #define SPIN_TURNS	16
+/*
+ * Each look takes the line from the holder, who wants it back to give the lock back, and to take it
+ * again: so looks become rarer, up to this many pauses.
+ */
+#define SPIN_PAUSES	32
 /* A gap in our own time as long as this: somebody else ran on our processor. */
 #define SPIN_PREEMPTED_NS (50 * NS_PER_US)
 
@@ -112,25 +117,35 @@ static void look_after_now_and_then(struct lock *l)
  * Staying awake
  */
 
+/* Look some times, more and more rarely. As try(). */
+static int look(struct lock *l, uint64_t me, int *pauses)
+{
+	for (int i = 0; i < SPIN_TURNS; i += *pauses) {
+		int result = lock_is_free(l) ? try(l, me) : -EAGAIN;
+
+		if (result >= 0)
+			return result;
+		for (int k = 0; k < *pauses; k++)
+			cpu_relax();
+		if (*pauses < SPIN_PAUSES)
+			*pauses *= 2;
+	}
+	return -EAGAIN;
+}
+
 /* As try(); -EAGAIN: it is time to sleep. */
 static int spin(struct waiter *w)
 {
 	struct lock *l = w->lock;
 	/* relaxed: about how long, whoever says so */
 	int64_t start = clock_now(), now = start, then, ns = load_relaxed(&l->spin_ns);
-	int result;
+	int pauses = 1, result;
 
 	do {
-		for (int i = 0; i < SPIN_TURNS; i++) {
-			if (lock_is_free(l)) {
-				result = try(l, w->me);
-				if (result >= 0) {
-					/* relaxed: as above */
-					store_relaxed(&l->spin_ns, PARK_SPIN_NS);
-					return result;
-				}
-			}
-			cpu_relax();
+		result = look(l, w->me, &pauses);
+		if (result >= 0) {
+			store_relaxed(&l->spin_ns, PARK_SPIN_NS);	/* relaxed: as above */
+			return result;
 		}
 		then = now;
 		now = clock_now();
