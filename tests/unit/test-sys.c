@@ -20,6 +20,7 @@
 #include "sys/net.h"
 #include "sys/stream.h"
 #include "sys/sys.h"
+#include "sys/task.h"
 #include "weir/base.h"
 
 #define MARK	4711	/* an errno that nothing sets */
@@ -107,6 +108,23 @@ static void make_stream_calls(int result[SYS_CALL_COUNT])
 	result[SYS_CALL_SIGNAL_MASK] = 0;
 }
 
+static void make_task_calls(int result[SYS_CALL_COUNT])
+{
+	char *const nothing[] = { NULL };
+	int fds[2], code;
+
+	result[SYS_CALL_FORK] = task_fork();
+	if (result[SYS_CALL_FORK] == 0)
+		_exit(0);
+	if (result[SYS_CALL_FORK] > 0)
+		task_reap(-1, result[SYS_CALL_FORK]);
+	result[SYS_CALL_EXECUTE] = task_execute("", nothing, nothing);
+	result[SYS_CALL_WAIT] = task_wait(-1, &code);
+	result[SYS_CALL_SIGNAL] = task_signal(-1, 0);
+	result[SYS_CALL_PIPE] = task_pipe(fds);
+	result[SYS_CALL_LINE] = task_arm_line(-1, 0);
+}
+
 static void make_all_calls(int result[SYS_CALL_COUNT])
 {
 	struct pollfd none = { .fd = -1 };
@@ -154,6 +172,7 @@ static void make_all_calls(int result[SYS_CALL_COUNT])
 	result[SYS_CALL_RECVMSG] = sys_recv_fds(-1, buffer, 1, &received);
 	make_net_calls(result);
 	make_stream_calls(result);
+	make_task_calls(result);
 }
 
 START_TEST(each_call_can_be_failed_and_leaves_errno_alone)
