@@ -12,6 +12,7 @@
 #include <weir/lock.h>
 #include <weir/object.h>
 #include <weir/pipe.h>
+#include <weir/process.h>
 #include <weir/pump.h>
 #include <weir/queue.h>
 #include <weir/version.h>
