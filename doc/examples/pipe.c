@@ -5,8 +5,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <weir.h>
 
 static void check(const char *what, int result)
@@ -17,33 +15,31 @@ static void check(const char *what, int result)
 	}
 }
 
-static void f(struct weir_end *conn)
+static struct weir_end *ends[2];
+
+static int f(void *conn)
 {
+	/* The parent's end: as long as it is open here too, it does not look closed. */
+	weir_pipe_close(ends[0]);
 	check("send", weir_pipe_sendf(conn, 0, WEIR_FOREVER, "[i, n, s]", 42, "hello"));
 	weir_pipe_close(conn);
+	return 0;
 }
 
 int main(void)
 {
-	struct weir_end *ends[2];
 	struct weir_object *list;
-	pid_t p;
+	struct weir_process *p;
 
 	check("pipe", weir_pipe(ends, NULL));
-	p = fork();
-	if (p == 0) {
-		/* The parent's end: as long as it is open here too, it does not look closed. */
-		weir_pipe_close(ends[0]);
-		f(ends[1]);
-		_exit(0);
-	}
+	check("start", weir_process_start(f, ends[1], NULL, &p));
 	weir_pipe_close(ends[1]);
-	/* Had fork() failed, all copies of the other end would be closed now, and this say so. */
 	check("recv", weir_pipe_recv_object(ends[0], 0, 0, WEIR_FOREVER, &list));
 	weir_object_print(list, stdout, WEIR_OBJECT_PYTHON);
 	printf("\n");
 	weir_object_free(list);
 	weir_pipe_close(ends[0]);
-	waitpid(p, NULL, 0);
+	check("join", weir_process_join(p, 0, WEIR_FOREVER));
+	weir_process_close(p);
 	return 0;
 }

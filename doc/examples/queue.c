@@ -5,8 +5,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <weir.h>
 
 static void check(const char *what, int result)
@@ -17,7 +15,7 @@ static void check(const char *what, int result)
 	}
 }
 
-static void f(struct weir_queue *q)
+static int f(void *q)
 {
 	struct weir_builder *list;
 	const void *data;
@@ -28,22 +26,18 @@ static void f(struct weir_queue *q)
 	check("data", weir_builder_data(list, &data, &size));
 	check("put", weir_queue_put(q, data, size, 0, WEIR_FOREVER));
 	weir_builder_free(list);
+	return 0;
 }
 
 int main(void)
 {
 	struct weir_queue *q;
+	struct weir_process *p;
 	struct weir_taken message;
 	struct weir_object *list;
-	pid_t p;
 
 	check("queue", weir_queue(&q, NULL));
-	p = fork();
-	check("fork", p);
-	if (p == 0) {
-		f(q);
-		_exit(0);
-	}
+	check("start", weir_process_start(f, q, NULL, &p));
 	/* In place: what is decoded is copied once, not twice. */
 	check("take", weir_queue_take(q, 0, WEIR_FOREVER, &message));
 	check("decode", weir_object_decode(message.data, message.size, &list));
@@ -51,7 +45,8 @@ int main(void)
 	weir_object_print(list, stdout, WEIR_OBJECT_PYTHON);
 	printf("\n");
 	weir_object_free(list);
-	waitpid(p, NULL, 0);
+	check("join", weir_process_join(p, 0, WEIR_FOREVER));
+	weir_process_close(p);
 	weir_queue_close(q);
 	return 0;
 }
