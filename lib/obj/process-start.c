@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "obj/process.h"
+#include "obj/shared.h"
 #include "sys/sys.h"
 #include "weir/base.h"
 #include "wait/live.h"
@@ -34,6 +35,8 @@ _Noreturn static void leave(int code)
 {
 	process_end_children();
 	flush();
+	/* It ends as it should: nobody is to take it for one who has died. */
+	shared_leave_all();
 	/* Handlers of atexit(3) are the parent's, and are not to run twice. */
 	task_exit(code);
 }

@@ -11,21 +11,23 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 
+#include "obj/shared.h"
+
 #define ROUNDS 30
 
-static struct shared {
+static struct seen {
 	int32_t daemon;
 	int32_t other;
 	int32_t sibling;
 	int ran;
-} *shared;
+} *seen;
 
 /* Open in all descendants, so that they have ended when it hangs up; and what they wait for. */
 static int alive[2], go[2];
 
 static void setup(void)
 {
-	shared = shared_alloc(sizeof(*shared));
+	seen = shared_alloc(sizeof(*seen));
 	/* The test framework's handlers, which children inherit. */
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGINT, SIG_DFL);
@@ -54,7 +56,7 @@ static int wait_to_go(void *arg)
 	close(go[1]);
 	if (read(go[0], &byte, 1) != 1)
 		return 1;
-	shared->ran++;
+	seen->ran++;
 	return 0;
 }
 
@@ -94,7 +96,7 @@ START_TEST(exit_waits_for_the_others)
 	ck_assert(child_wait_asleep(child.pid));
 	ck_assert_int_eq(write(go[1], "xx", 2), 2);
 	child_join_ok(&child);
-	ck_assert_int_eq(shared->ran, 2);
+	ck_assert_int_eq(seen->ran, 2);
 	/* They have been reaped. */
 	ck_assert(process_none_left());
 }
@@ -104,7 +106,7 @@ static int end_with_daemons(void *arg)
 {
 	(void)arg;
 	start(wait_for_ever, NULL, WEIR_PROCESS_DAEMON);
-	shared->daemon = weir_process_pid(start(wait_for_ever, NULL, WEIR_PROCESS_DAEMON));
+	seen->daemon = weir_process_pid(start(wait_for_ever, NULL, WEIR_PROCESS_DAEMON));
 	exit(0);
 }
 
@@ -113,7 +115,7 @@ START_TEST(exit_ends_the_daemons)
 	struct child child = child_start(end_with_daemons, NULL);
 
 	child_join_ok(&child);
-	ck_assert_int_eq(child_state(shared->daemon), 0);
+	ck_assert_int_eq(child_state(seen->daemon), 0);
 	ck_assert(process_none_left());
 }
 END_TEST
@@ -145,7 +147,7 @@ END_TEST
 
 static void count_run(void)
 {
-	shared->ran++;
+	seen->ran++;
 }
 
 static int end_with_handler(void *arg)
@@ -162,7 +164,7 @@ START_TEST(handlers_of_atexit_run_in_the_parent_alone)
 	struct child child = child_start(end_with_handler, NULL);
 
 	child_join_ok(&child);
-	ck_assert_int_eq(shared->ran, 1);
+	ck_assert_int_eq(seen->ran, 1);
 }
 END_TEST
 
@@ -186,7 +188,7 @@ START_TEST(exit_of_a_plain_fork_is_not_ours)
 	struct child child = child_start(fork_plainly_and_exit, NULL);
 
 	child_join_ok(&child);
-	ck_assert_int_eq(shared->ran, 1);
+	ck_assert_int_eq(seen->ran, 1);
 }
 END_TEST
 
@@ -204,7 +206,7 @@ START_TEST(process_waits_for_its_own_children)
 	ck_assert_int_eq(weir_process_alive(p), 1);
 	ck_assert_int_eq(write(go[1], "x", 1), 1);
 	ck_assert_int_eq(process_result(p), 0);
-	ck_assert_int_eq(shared->ran, 1);
+	ck_assert_int_eq(seen->ran, 1);
 	ck_assert(process_none_left());
 }
 END_TEST
@@ -271,9 +273,9 @@ static void *start_daemon(void *arg)
 
 	options.signal = (int32_t)(intptr_t)arg;
 	child_check(weir_process_start(wait_for_ever, NULL, &options, &p) == 0);
-	shared->daemon = weir_process_pid(p);
+	seen->daemon = weir_process_pid(p);
 	child_check(weir_process_spawn(program, &options, &p) == 0);
-	shared->other = weir_process_pid(p);
+	seen->other = weir_process_pid(p);
 	return NULL;
 }
 
@@ -290,7 +292,7 @@ static void make_family(int signal)
 	pid = fork();
 	if (pid == 0)
 		_exit(wait_to_go(NULL));
-	shared->sibling = pid;
+	seen->sibling = pid;
 }
 
 static int be_killed(void *arg)
@@ -350,12 +352,12 @@ START_TEST(daemons_end_with_their_parent)
 	struct child child = child_start(e->parent, (void *)(intptr_t)e->signal);
 
 	child_join(&child);
-	ck_assert_int_eq(status_of(shared->daemon), e->expected);
-	ck_assert_int_eq(status_of(shared->other), e->expected);
+	ck_assert_int_eq(status_of(seen->daemon), e->expected);
+	ck_assert_int_eq(status_of(seen->other), e->expected);
 	/* The siblings do not, and it was not their end that was waited for. */
-	ck_assert_int_eq(child_state(shared->sibling), 'S');
+	ck_assert_int_eq(child_state(seen->sibling), 'S');
 	ck_assert_int_eq(write(go[1], "xxx", 3), 3);
-	ck_assert_int_eq(status_of(shared->sibling), 0);
+	ck_assert_int_eq(status_of(seen->sibling), 0);
 }
 END_TEST
 
@@ -392,7 +394,7 @@ static int start_for_ever(void *arg)
 
 	(void)arg;
 	for (;;) {
-		shared->ran++;
+		seen->ran++;
 		child_check(weir_process_start(wait_for_ever, NULL, &options, &p) == 0);
 		child_check(weir_process_spawn(program, &options, &p) == 0);
 	}
@@ -404,9 +406,45 @@ START_TEST(parent_killed_while_it_starts_leaves_none)
 	struct child child = child_start(start_for_ever, NULL);
 	int64_t until = test_now() + (int64_t)test_random_below(5000000);
 
-	while (shared->ran < 1 + _i % 3 || test_now() < until)
+	while (seen->ran < 1 + _i % 3 || test_now() < until)
 		sched_yield();
 	child_kill(&child);
+}
+END_TEST
+
+/*
+ * What it has used
+ */
+
+/* A party that is left over is one that has died. */
+static int deaths_of(struct weir_lock *lock)
+{
+	return shared_mend_all((struct shared *)lock);
+}
+
+static int use(void *lock)
+{
+	return weir_lock_acquire(lock, 0, soon()) != 0 || weir_lock_release(lock) != 0;
+}
+
+static int keep(void *lock)
+{
+	return weir_lock_acquire(lock, 0, soon());
+}
+
+START_TEST(who_ends_as_it_should_has_not_died)
+{
+	struct weir_lock *lock;
+
+	ck_assert_int_eq(weir_lock(&lock, NULL), 0);
+	ck_assert_int_eq(process_result(process_start(use, lock, 0)), 0);
+	ck_assert_int_eq(deaths_of(lock), 0);
+	/* With it in its hands it has. */
+	ck_assert_int_eq(process_result(process_start(keep, lock, 0)), 0);
+	ck_assert_int_eq(weir_lock_acquire(lock, 0, soon()), WEIR_OWNER_DIED);
+	ck_assert_int_eq(deaths_of(lock), 1);
+	ck_assert_int_eq(deaths_of(lock), 0);
+	weir_lock_close(lock);
 }
 END_TEST
 
@@ -426,6 +464,7 @@ int main(void)
 	tcase_add_test(tcase, process_waits_for_its_own_children);
 	tcase_add_test(tcase, daemon_may_not_have_children);
 	tcase_add_test(tcase, what_is_printed_is_printed_once_and_in_order);
+	tcase_add_test(tcase, who_ends_as_it_should_has_not_died);
 	tcase_add_loop_test(tcase, daemons_end_with_their_parent, 0,
 			    sizeof(endings) / sizeof(endings[0]));
 	tcase_add_test(tcase, end_of_a_thread_ends_no_daemon);
