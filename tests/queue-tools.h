@@ -122,4 +122,16 @@ static inline int64_t queue_get_number(struct weir_queue *q, int64_t deadline)
 	return size == sizeof(number) ? (int64_t)number : -EILSEQ;
 }
 
+/*
+ * Get all that is there: true; or, while others put faster than we get, what is there until @until:
+ * false.
+ */
+static inline bool queue_drain_until(struct weir_queue *q, int64_t until)
+{
+	for (uint64_t n = 1; queue_get_number(q, 0) >= 0; n++)
+		if (n % 64 == 0 && test_now() >= until)
+			return false;
+	return true;
+}
+
 #endif

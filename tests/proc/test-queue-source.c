@@ -217,8 +217,9 @@ static void serve(struct waiter *w, int64_t until, bool to_the_end)
 		ck_assert_int_ge(ready, 0);
 		ck_assert(test_now() < deadline);
 		if (ready & WEIR_IN) {
-			while (queue_get_number(queue, 0) >= 0)
-				;
+			bool empty = queue_drain_until(queue, to_the_end ? deadline : until);
+
+			ck_assert_msg(empty || !to_the_end, "there is always something");
 			continue;
 		}
 		if (!waiter_edge(w, nap < 0 ? !to_the_end : nap) && nap < 0 && to_the_end)
