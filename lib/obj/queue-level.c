@@ -237,6 +237,8 @@ static void say_polled(struct queue_seat *s, enum queue_side side)
 	/* order: LEVEL: whoever comes from now on says what he brings */
 	or_seq(&queue_control(s)->notice, bits << NOTICE_POLLED_SHIFT);
 	settle(s);
+	/* order: LEVEL: or our token would be taken for one too many */
+	store_seq(&s->shared->levels, BRINGS(side));
 	/* Who asks anew looks first, and is told when there is something only after that. */
 	light(s->queue, side, true);
 }

@@ -19,6 +19,7 @@
 /* Of the instructions, one in so many. */
 #define STRIDE	61
 #define FINE	23
+#define FINEST	4
 /* Far more than either takes. */
 #define STEPS_MAX	20000
 
@@ -288,6 +289,49 @@ START_TEST(getter_that_finds_nothing_meanwhile_hides_nothing)
 }
 END_TEST
 
+/*
+ * Asking
+ */
+
+static int ask(void *arg)
+{
+	(void)arg;
+	child_check(get() == -EAGAIN);
+	stepper_mark_begin();
+	child_check(weir_queue_fd(queue, WEIR_IN) >= 0);
+	stepper_mark_end();
+	return 0;
+}
+
+/* With a seat that has not looked for what is too many for long. */
+static int find_nothing_anew(void *arg)
+{
+	(void)arg;
+	return get() == -EAGAIN ? 0 : 1;
+}
+
+/* The token of one who asks was taken for one too many, and he took another back for it. */
+START_TEST(getter_that_finds_nothing_while_another_asks_hides_nothing)
+{
+	bool more = true;
+
+	for (uint64_t n = test_random_below(FINEST); more; n += FINEST) {
+		struct stepper stepper;
+		struct child child;
+
+		ck_assert_uint_lt(n, STEPS_MAX);
+		more = step(&stepper, ask, n, true);
+		child = child_start(find_nothing_anew, NULL);
+		child_join_ok(&child);
+		child = stepper_release(&stepper);
+		child_join_ok(&child);
+		ck_assert_int_eq(put(), 0);
+		ck_assert_msg(readable(), "not seen, at %d", (int)n);
+		expect_next_is_seen(n);
+	}
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("queue-level");
@@ -299,6 +343,7 @@ static Suite *suite(void)
 	tcase_add_test(tcase, message_of_a_slow_putter_has_an_edge_after_eagain);
 	tcase_add_test(tcase, getter_killed_while_it_finds_nothing_hides_nothing);
 	tcase_add_test(tcase, getter_that_finds_nothing_meanwhile_hides_nothing);
+	tcase_add_test(tcase, getter_that_finds_nothing_while_another_asks_hides_nothing);
 	suite_add_tcase(s, tcase);
 	tcase_add_checked_fixture(drop, setup_drop, teardown);
 	tcase_add_test(drop, message_of_a_killed_putter_that_has_dropped_another_is_seen);
