@@ -13,13 +13,17 @@ import time
 from tool import TOOL, Tap
 
 # The mechanisms whose objects have names, and one with processes that sleep in each other.
-ARGUMENTS = ["run", "--mechanism", "sysv-mq,posix-mq,fifo,python-queue", "--workload",
-             "rtt,stream,attach", "--repeat", "1000", "--duration", "0.02", "--warmup", "0"]
+ARGUMENTS = ["run", "--mechanism", "sysv-mq,posix-mq,fifo,python-queue,sysv-sem", "--workload",
+             "rtt,stream,attach,lock", "--repeat", "1000", "--duration", "0.02", "--warmup", "0"]
 
 
 def queues():
-    with open("/proc/sysvipc/msg", encoding="ascii") as file:
-        return {line.split()[1] for line in file.readlines()[1:]}
+    """Message queues and semaphores."""
+    found = set()
+    for kind in ("msg", "sem"):
+        with open(f"/proc/sysvipc/{kind}", encoding="ascii") as file:
+            found |= {f"{kind} {line.split()[1]}" for line in file.readlines()[1:]}
+    return found
 
 
 def tools(folder):

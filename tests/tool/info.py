@@ -12,7 +12,7 @@ FLOOR = {"cacheline_rtt_ns", "memcpy_bytes_per_s", "crosscore_bytes_per_s",
          "fill_copy_bytes_per_s", "fill_bytes_per_s", "null_syscall_ns", "wake_ns", "timer_ns"}
 LISTED = {"name", "summary", "available", "reason", "package", "copies", "boundaries", "duplex",
           "poll", "batch", "many_to_many", "named", "any_size", "syscall_per_message",
-          "waits", "fanout", "waitmany", "pump", "engines"}
+          "waits", "fanout", "waitmany", "pump", "lock", "value", "engines"}
 
 
 def keys(there, wanted):

@@ -29,6 +29,9 @@ def main():
         words = set(re.findall(r"\w+", re.sub(r"\\-|\\&", "", file.read())))
     done = measure("--mechanism", "pipe,sysv-mq,weir-queue", "--wait", "own,adaptive", "--workload",
                    "rtt,stream,attach,mpmc,recover,fanout,waitmany,pump", "--objects", "4", *SHORT)
+    shared = measure("--mechanism", "pthread-mutex", "--workload", "lock,value", "--processes", "2",
+                     *SHORT)
+    done["results"] += shared["results"]
     done["environment"] = {}
     tap.result("run", sorted(keys(done, set()) - words))
     tap.result("list", sorted(keys(json.loads(run("list", "--json").stdout), set()) - words))

@@ -10,7 +10,7 @@ import sys
 from tool import Tap, run
 
 # Not for users.
-HIDDEN = {"selftest", "selftest-zc"}
+HIDDEN = {"selftest", "selftest-zc", "selftest-lock", "selftest-value"}
 
 
 def read(*path):

@@ -9,7 +9,7 @@ RESULT = {
     "issue_ns", "transit_ns", "engine_asked", "objects", "active", "streaming", "to",
     "syscalls_per_flush", "syscalls_per_wakeup", "msgs_per_wakeup", "syscalls_per_msg", "syscalls_source", "ctx_switches_per_msg",
     "attach", "recover", "cpu_ns_per_msg", "page_faults_per_msg", "memory_bytes", "integrity",
-    "valid", "warnings",
+    "valid", "warnings", "processes", "op", "hold_ns", "think_ns", "fairness",
 }
 RATE = {"median", "ci95_low", "ci95_high", "values"}
 TIMES = {"min", "p50", "p90", "p99", "p99_9", "p99_99", "max", "mean", "samples", "p50_values",
@@ -50,14 +50,17 @@ def sense(result):
         yield f"{where}: nothing was sent"
     if result["workload"] in ("stream", "mpmc", "pump") and result["latency_ns"] is not None:
         yield f"{where}: a stream has no latency"
-    if result["workload"] in ("rtt", "oneway") and not result["latency_ns"]["samples"]:
+    if result["workload"] in ("rtt", "oneway", "lock", "value") and not result["latency_ns"]["samples"]:
         yield f"{where}: no latencies"
     if result["syscalls_per_msg"] is None and not result["warnings"]:
         yield f"{where}: no system calls counted, and no reason"
     # Gigabytes take longer to be filled than there is time for.
     unknown = ("what can be queued has no limit",
                "it was not found out how many messages can be queued")
-    if result["capacity_msgs"] is None and not set(unknown) & set(result["warnings"]) or \
+    if result["workload"] in ("lock", "value"):
+        if result["capacity_msgs"] is not None or not result["processes"]:
+            yield f"{where}: {result['capacity_msgs']} queued by {result['processes']}"
+    elif result["capacity_msgs"] is None and not set(unknown) & set(result["warnings"]) or \
             not result["memory_bytes"]:
         yield f"{where}: no capacity"
     if (result["recover"] is None) == (result["workload"] == "recover"):

@@ -25,6 +25,7 @@ static const struct capability {
 
 #define CAPABILITIES (sizeof(capabilities) / sizeof(capabilities[0]))
 
+/* Of a message. */
 static int copies(const struct mech *mech)
 {
 	if (mech->capabilities & MECH_COPIES0)
@@ -63,15 +64,26 @@ static json_t *engines_json(const struct mech *mech)
 	return array;
 }
 
+/* Of value. */
+static json_t *ops_json(const struct mech *mech)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < VALUE_OPS; i++)
+		if (mech->loops->value[i])
+			json_array_append_new(array, json_string(op_names[i]));
+	return array;
+}
+
 static json_t *mech_json(const struct mech *mech)
 {
 	char why[MECH_WHY] = "";
 	bool available = mech_available(mech, why);
-	json_t *json = json_pack("{s:s, s:s, s:b, s:o, s:o, s:i}", "name", mech->name, "summary",
+	json_t *json = json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "name", mech->name, "summary",
 				 mech->summary, "available", available, "reason",
 				 available ? json_null() : json_string(why), "package",
 				 mech->package ? json_string(mech->package) : json_null(), "copies",
-				 copies(mech));
+				 mech_sends(mech) ? json_integer(copies(mech)) : json_null());
 
 	for (size_t i = 0; i < CAPABILITIES; i++)
 		json_object_set_new(json, capabilities[i].key,
@@ -80,6 +92,8 @@ static json_t *mech_json(const struct mech *mech)
 	json_object_set_new(json, "fanout", json_boolean(mech->crowd != NULL));
 	json_object_set_new(json, "waitmany", json_boolean(waits_for_many(mech)));
 	json_object_set_new(json, "pump", json_boolean(mech->pump != NULL));
+	json_object_set_new(json, "lock", json_boolean(mech->loops->lock != NULL));
+	json_object_set_new(json, "value", ops_json(mech));
 	json_object_set_new(json, "engines", engines_json(mech));
 	return json;
 }
@@ -98,6 +112,22 @@ static int list_json(void)
 	return r < 0 ? EXIT_INVALID : EXIT_GOOD;
 }
 
+static void list_shared(const struct mech *mech)
+{
+	const char *before = "";
+
+	if (mech->loops->lock)
+		printf("lock%s", mech_has_value(mech) ? "; " : "");
+	if (mech_has_value(mech))
+		printf("value: ");
+	for (int i = 0; i < VALUE_OPS; i++) {
+		if (!mech->loops->value[i])
+			continue;
+		printf("%s%s", before, op_names[i]);
+		before = ", ";
+	}
+}
+
 static void list_one(const struct mech *mech)
 {
 	char why[MECH_WHY] = "";
@@ -109,7 +139,9 @@ static void list_one(const struct mech *mech)
 		       mech->package ? mech->package : "");
 		return;
 	}
-	printf("copies: %d", copies(mech));
+	list_shared(mech);
+	if (mech_sends(mech))
+		printf("copies: %d", copies(mech));
 	for (size_t i = 0; i < CAPABILITIES; i++)
 		if (mech->capabilities & capabilities[i].bit)
 			printf(", %s", capabilities[i].mark);

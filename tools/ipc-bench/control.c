@@ -5,6 +5,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
+#include <sys/sem.h>
 #include <unistd.h>
 
 int32_t task_other_cpu(const struct task *task)
@@ -17,8 +18,9 @@ int32_t task_other_cpu(const struct task *task)
 
 void task_counters(const struct task *task, unsigned int *ret_first, unsigned int *ret_last)
 {
-	/* Answers come back to the pinger; worker 0 makes objects, and kills. */
-	bool back = task->workload == WORKLOAD_RTT || !task_moves(task);
+	/* Answers come back to the pinger; worker 0 makes objects, kills; locks have one side. */
+	bool back = task->workload == WORKLOAD_RTT || !task_moves(task) ||
+		    (task_shares(task) && !task_watches(task));
 
 	*ret_first = back ? 0 : task->producers;
 	if (task->workload == WORKLOAD_PUMP)	/* what is behind the pump, if there is anybody */
@@ -98,6 +100,7 @@ void control_clear(struct control *control)
 	memset(control, 0, sizeof(*control));
 	for (int i = 0; i < 2 * LEFTOVERS; i++)
 		control->leftovers[i / LEFTOVERS].msgid[i % LEFTOVERS] = -1;
+	control->leftovers[0].semid = control->leftovers[1].semid = -1;
 }
 
 static void sweep(struct leftovers *leftovers)
@@ -107,6 +110,9 @@ static void sweep(struct leftovers *leftovers)
 			msgctl(leftovers->msgid[i], IPC_RMID, NULL);
 		leftovers->msgid[i] = -1;
 	}
+	if (leftovers->semid >= 0)
+		semctl(leftovers->semid, 0, IPC_RMID);
+	leftovers->semid = -1;
 	if (leftovers->file[0])
 		unlink(leftovers->file);
 	leftovers->file[0] = '\0';

@@ -19,9 +19,11 @@
 #include "bench/noise.h"
 #include "bench/pattern.h"
 #include "fanout.h"
+#include "lock.h"
 #include "mech.h"
 #include "pump.h"
 #include "recover.h"
+#include "value.h"
 
 #define SOURCE_BYTES	16
 
@@ -35,6 +37,8 @@ enum workload {
 	WORKLOAD_FANOUT,
 	WORKLOAD_WAITMANY,
 	WORKLOAD_PUMP,
+	WORKLOAD_LOCK,
+	WORKLOAD_VALUE,
 	WORKLOADS,
 };
 
@@ -54,7 +58,7 @@ enum fault {
 enum pass {
 	PASS_WARMUP,
 	PASS_TIMED,	/* the rates come from here */
-	PASS_CLOCKED,	/* rtt: the latencies */
+	PASS_CLOCKED,	/* rtt, lock, value: the latencies */
 	PASS_COUNTED,	/* system calls and page faults */
 	PASSES,
 };
@@ -75,6 +79,8 @@ struct task {
 	uint32_t consumers;
 	int32_t cpu[WORKERS_MAX];	/* -1: not pinned */
 	bool streams;			/* waitmany: all objects are busy */
+	int64_t hold_ns;		/* lock: with it, */
+	int64_t think_ns;		/* and between two acquisitions */
 	bool probe;			/* first try out how many messages fit */
 	bool count;			/* add the counting pass */
 };
@@ -153,6 +159,8 @@ struct control {
 	struct fanout fanout;
 	struct waitmany waitmany;
 	struct pump pump;
+	struct lock lock;
+	struct value value;
 	struct hist hist;
 };
 
@@ -180,6 +188,32 @@ static inline bool task_streams(const struct task *task)
 	       task->workload == WORKLOAD_PUMP || task->streams;
 }
 
+/* Whether there are no messages, but something that all processes share. */
+static inline bool task_shares(const struct task *task)
+{
+	return task->workload == WORKLOAD_LOCK || task->workload == WORKLOAD_VALUE;
+}
+
+/* Whether somebody writes what another one reads. */
+static inline bool task_watches(const struct task *task)
+{
+	return task->workload == WORKLOAD_VALUE && task->setup.op == VALUE_READ_WRITE;
+}
+
+/* What a worker is, in messages. */
+static inline const char *task_who(const struct task *task, unsigned int worker)
+{
+	if (task_shares(task) && !task_watches(task))
+		return "process";
+	return task_side(task, worker) == 0 ? "producer" : "consumer";
+}
+
+/* Whether latencies come from a pass of their own. */
+static inline bool task_clocks(const struct task *task)
+{
+	return task->workload == WORKLOAD_RTT || task_shares(task);
+}
+
 /* Whether there is a choice of the engine. */
 static inline bool task_has_engine(const struct task *task)
 {
@@ -187,7 +221,7 @@ static inline bool task_has_engine(const struct task *task)
 	       task->workload == WORKLOAD_PUMP;
 }
 
-/* Whether it is about messages; not about what becomes of objects and processes. */
+/* Whether it is about messages or the like; not about what becomes of objects and processes. */
 static inline bool task_moves(const struct task *task)
 {
 	return task->workload != WORKLOAD_ATTACH && task->workload != WORKLOAD_RECOVER;

@@ -23,8 +23,23 @@ extern const struct mech mech_zeromq;
 extern const struct mech mech_nng;
 extern const struct mech mech_python_pipe;
 extern const struct mech mech_python_queue;
+extern const struct mech mech_weir_lock;
+extern const struct mech mech_weir_lock_recursive;
+extern const struct mech mech_pthread_mutex;
+extern const struct mech mech_pthread_robust;
+extern const struct mech mech_posix_sem;
+extern const struct mech mech_futex;
+extern const struct mech mech_flock;
+extern const struct mech mech_sysv_sem;
+extern const struct mech mech_python_lock;
+extern const struct mech mech_python_value;
+extern const struct mech mech_seqlock;
+extern const struct mech mech_atomic;
+extern const struct mech mech_memcpy;
 extern const struct mech mech_selftest;
 extern const struct mech mech_selftest_zc;
+extern const struct mech mech_selftest_lock;
+extern const struct mech mech_selftest_value;
 
 const struct mech *const mechs[] = {
 	&mech_weir_pipe,
@@ -45,14 +60,29 @@ const struct mech *const mechs[] = {
 	&mech_nng,
 	&mech_python_pipe,
 	&mech_python_queue,
+	&mech_weir_lock,
+	&mech_weir_lock_recursive,
+	&mech_pthread_mutex,
+	&mech_pthread_robust,
+	&mech_posix_sem,
+	&mech_futex,
+	&mech_flock,
+	&mech_sysv_sem,
+	&mech_python_lock,
+	&mech_python_value,
+	&mech_seqlock,
+	&mech_atomic,
+	&mech_memcpy,
 	/* Not for users: HIDDEN of them, at the end. */
 	&mech_selftest,
 	&mech_selftest_zc,
+	&mech_selftest_lock,
+	&mech_selftest_value,
 };
 
 #define ALL (sizeof(mechs) / sizeof(mechs[0]))
 
-#define HIDDEN 2
+#define HIDDEN 4
 
 const size_t mech_count = ALL - HIDDEN;
 const size_t mech_count_all = ALL;
@@ -72,6 +102,19 @@ int mech_find(const char *name)
 		if (strcmp(mechs[i]->name, name) == 0)
 			return (int)i;
 	return -1;
+}
+
+bool mech_sends(const struct mech *mech)
+{
+	return mech->loops->stream_send != NULL;
+}
+
+bool mech_has_value(const struct mech *mech)
+{
+	for (int op = 0; op < VALUE_OPS; op++)
+		if (mech->loops->value[op])
+			return true;
+	return false;
 }
 
 int mech_fail(char why[MECH_WHY], const char *what, int error)

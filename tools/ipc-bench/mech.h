@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mechanism: one way to move messages between processes.
+ * A mechanism: one way to move messages between processes, or to share something.
  *
  * Each lives in a file of its own, mech-<name>.c with '-' kept, and in the table of mech.c; a test
  * compares the two. The life of an object in one repeat:
@@ -51,6 +51,15 @@ enum target {
 	TARGETS,
 };
 
+/* What is done with a value; the words of --op in this order. */
+enum value_op {
+	VALUE_INCREMENT,	/* + 1, with its lock */
+	VALUE_ATOMIC,		/* + 1, without */
+	VALUE_READ,		/* all bytes as they were at one moment */
+	VALUE_READ_WRITE,	/* the same while another process writes all of them */
+	VALUE_OPS,
+};
+
 /* What a mechanism is told. */
 struct setup {
 	size_t size;		/* bytes of each message */
@@ -65,6 +74,7 @@ struct setup {
 	uint32_t fault;		/* enum fault, for the self-test */
 	enum engine engine;	/* fanout, waitmany, pump */
 	enum target target;	/* pump */
+	enum value_op op;	/* value */
 	uint32_t objects;	/* fanout, waitmany: how many; otherwise 1 */
 	uint32_t active;	/* waitmany: those that get a message in each round */
 	bool further;		/* an object of this repeat is there already */
@@ -89,6 +99,7 @@ struct port {
 #define LEFTOVERS 2
 struct leftovers {
 	int msgid[LEFTOVERS];
+	int semid;
 	char file[112];
 };
 
@@ -127,6 +138,13 @@ struct loops {
 	/* One message, for workloads that are about something else. */
 	int (*one_send)(struct worker *worker, uint64_t header);
 	int (*one_recv)(struct worker *worker, uint64_t *ret_header, uint64_t *ret_sum);
+	/* Acquire and release, again and again; what is done with a value, and of the last op the
+	 * side that writes. NULL: not measured. */
+	int (*lock)(struct worker *worker);
+	int (*value[VALUE_OPS])(struct worker *worker);
+	int (*value_write)(struct worker *worker);
+	/* What the value is before that. NULL: all bytes 0. */
+	int (*value_set)(struct port *port, const void *bytes);
 	/* The calls alone, with a message that is elsewhere. NULL: in place. */
 	int (*put)(struct port *port, const void *message);
 	int (*get)(struct port *port, void *message);
@@ -146,6 +164,7 @@ struct loops {
 #define MECH_ANY_SIZE	(UINT32_C(1) << 10)	/* carries more than what can be queued */
 #define MECH_BYTES	(UINT32_C(1) << 11)	/* one read(2) takes several messages */
 #define MECH_PUMP_ONLY	(UINT32_C(1) << 12)	/* differs from another in this workload alone */
+#define MECH_FLOOR	(UINT32_C(1) << 13)	/* is no contestant, but what none can beat */
 
 struct mech {
 	const char *name;
@@ -203,6 +222,7 @@ struct mech {
 	/* Remove what closing leaves. Once, in the process that created it. NULL: nothing. */
 	void (*remove)(struct link *link);
 
+	/* Those of messages, or lock, or values, or several of these. */
 	const struct loops *loops;
 };
 
@@ -217,6 +237,12 @@ const char *const *mech_names(void);
 
 /* Position in the table, or -1. */
 int mech_find(const char *name);
+
+/* Whether it moves messages; others are locks, or values. */
+bool mech_sends(const struct mech *mech);
+
+/* Whether it has some operation of the workload value. */
+bool mech_has_value(const struct mech *mech);
 
 /* The ports of an object that is to be made. */
 void mech_blank(struct link *link);

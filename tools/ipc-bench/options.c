@@ -10,12 +10,14 @@
 #include "mech.h"
 
 const char *const workload_names[] = {
-	"rtt", "stream", "oneway", "attach", "mpmc", "recover", "fanout", "waitmany", "pump", NULL,
+	"rtt",	   "stream", "oneway", "attach", "mpmc", "recover", "fanout", "waitmany", "pump",
+	"lock",	   "value",  NULL,
 };
 const char *const wait_names[] = { "own", "spin", "block", "adaptive", NULL };
 const char *const touch_names[] = { "full", "wide", "line", "none", NULL };
 const char *const engine_names[] = { "epoll", "uring", "auto", NULL };
 const char *const target_names[] = { "file", "socket", NULL };
+const char *const op_names[] = { "increment", "atomic", "read", "read-write", NULL };
 static const char *const arrival_names[] = { "fixed", "poisson", NULL };
 
 enum kind {
@@ -27,6 +29,7 @@ enum kind {
 	KIND_ACTIVE,		/* struct list; "all" is 0 */
 	KIND_CPUS,
 	KIND_COUNT,		/* uint64_t */
+	KIND_NS,		/* uint64_t */
 	KIND_SEED,
 	KIND_SECONDS,		/* double */
 	KIND_TEXT,		/* const char * */
@@ -59,7 +62,8 @@ static const struct row rows[] = {
 	  "rtt (ping-pong), stream (throughput), oneway (open loop at --rate), attach (make,"
 	  " connect, pass and drop an object), mpmc (--producers to --consumers), recover"
 	  " (--consumers survive others that are killed), fanout (one to --consumers that sleep),"
-	  " waitmany (one waits for --objects), pump (to a file or a socket); rtt,stream",
+	  " waitmany (one waits for --objects), pump (to a file or a socket), lock (--processes"
+	  " take one in turn), value (--processes share one); rtt,stream",
 	  workload_names },
 	{ "wait", KIND_WORDS, FOR_RUN, AT(waits), "LIST",
 	  "own (as it comes), spin, block, adaptive; own", wait_names },
@@ -84,6 +88,15 @@ static const struct row rows[] = {
 	  NULL },
 	{ "consumers", KIND_COUNT, FOR_RUN, AT(consumers), "N",
 	  "reading processes of mpmc, recover, fanout; 1", NULL },
+	{ "processes", KIND_COUNTS, FOR_RUN, AT(processes), "LIST",
+	  "of lock, and that increment in value; 1,2,4", NULL },
+	{ "op", KIND_WORDS, FOR_RUN, AT(ops), "LIST",
+	  "of value: increment (with its lock), atomic (increment without), read (--size bytes),"
+	  " read-write (the same while another process writes); all",
+	  op_names },
+	{ "hold", KIND_NS, FOR_RUN, AT(hold), "NS", "how long a lock is held, spinning; 0", NULL },
+	{ "think", KIND_NS, FOR_RUN, AT(think), "NS",
+	  "between two acquisitions of a lock, spinning; 0", NULL },
 	{ "cpus", KIND_CPUS, MEASURES | FOR_FLOOR, AT(cpus), "LIST|none",
 	  "CPUs of the processes in turn; two on different cores", NULL },
 	{ "duration", KIND_SECONDS, FOR_RUN, AT(duration), "SEC", "of a timed pass; 0.2", NULL },
@@ -131,6 +144,10 @@ void options_default(struct options *options)
 	options->targets.count = TARGETS;
 	for (int i = 0; i < TARGETS; i++)
 		options->targets.item[i] = (uint64_t)i;
+	options->processes = (struct list){ 3, { 1, 2, 4 } };
+	options->ops.count = VALUE_OPS;
+	for (int i = 0; i < VALUE_OPS; i++)
+		options->ops.item[i] = (uint64_t)i;
 	list_set(&options->capacities, 0);
 	list_set(&options->rates, 10000);
 	list_set(&options->arrivals, 0);
@@ -149,7 +166,7 @@ static int store(const struct row *row, struct options *options, const char *tex
 
 	switch (row->kind) {
 	case KIND_MECHANISMS:
-		options->mechanisms_chosen = true;
+		options->mechanisms_chosen = strcmp(text, "all") != 0;
 		return parse_words(text, mech_names(), place, why);
 	case KIND_WORDS:
 		return parse_words(text, row->words, place, why);
@@ -165,6 +182,8 @@ static int store(const struct row *row, struct options *options, const char *tex
 		return parse_cpu_option(options, text, why);
 	case KIND_COUNT:
 		return parse_count(text, place, why);
+	case KIND_NS:
+		return parse_ns(text, place, why);
 	case KIND_SEED:
 		options->seed_chosen = true;
 		return parse_number(text, place, why);
@@ -226,6 +245,9 @@ static int check(const struct options *options, const char *command)
 	for (size_t i = 0; i < options->objects.count; i++)
 		if (options->objects.item[i] > WAITMANY_OBJECTS)
 			return complain(command, "--objects is at most 4096");
+	for (size_t i = 0; i < options->processes.count; i++)
+		if (options->processes.item[i] > SIDE_MAX)
+			return complain(command, "--processes is at most 64");
 	if (options->producers > SIDE_MAX || options->consumers > SIDE_MAX)
 		return complain(command, "at most 64 producers and 64 consumers");
 	return 0;

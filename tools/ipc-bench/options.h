@@ -37,11 +37,15 @@ struct options {
 	struct list objects;		/* waitmany */
 	struct list active;		/* waitmany; 0: all */
 	struct list targets;		/* pump: enum target */
+	struct list processes;		/* lock, value */
+	struct list ops;		/* value: enum value_op */
+	uint64_t hold;			/* lock: ns */
+	uint64_t think;
 	struct list rates;
 	struct list arrivals;		/* 0 fixed, 1 poisson */
 	struct list cpus;
 	bool unpinned;			/* --cpus none */
-	bool mechanisms_chosen;		/* --mechanism was given */
+	bool mechanisms_chosen;		/* --mechanism was given, and not "all" */
 	uint64_t producers;
 	uint64_t consumers;
 	double duration;
@@ -65,6 +69,7 @@ extern const char *const wait_names[];
 extern const char *const touch_names[];
 extern const char *const engine_names[];
 extern const char *const target_names[];
+extern const char *const op_names[];
 
 void options_default(struct options *options);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NS_MAX UINT64_C(1000000000)
 #define ITEM_MAX 64	/* the longest item of a LIST */
 
 static int wrong(char *why, const char *text, const char *reason)
@@ -96,6 +97,15 @@ int parse_number(const char *text, uint64_t *ret, char *why)
 
 	if (r == 0 && *rest != '\0')
 		return wrong(why, text, "is not a number");
+	return r;
+}
+
+int parse_ns(const char *text, uint64_t *ret, char *why)
+{
+	int r = parse_number(text, ret, why);
+
+	if (r == 0 && *ret > NS_MAX)
+		return wrong(why, text, "is more than a second");
 	return r;
 }
 

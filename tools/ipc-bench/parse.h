@@ -38,6 +38,9 @@ parse_item parse_active;
 /* Any number. */
 parse_item parse_number;
 
+/* Nanoseconds, a second at the most. */
+parse_item parse_ns;
+
 /* Seconds as a decimal fraction, not negative. */
 int parse_seconds(const char *text, double *ret, char *why);
 

@@ -119,11 +119,35 @@ static const char *misfit_many(const struct config *config)
 	return NULL;
 }
 
+/* The same of what all processes share. */
+static const char *misfit_shared(const struct options *options, const struct config *config)
+{
+	const struct task *task = &config->task;
+	const struct loops *loops = mechs[task->mechanism]->loops;
+	bool lock = task->workload == WORKLOAD_LOCK;
+
+	if (lock ? !loops->lock : !mech_has_value(mechs[task->mechanism]))
+		return lock ? "is no lock" : "is no value";
+	if (options->producers != 1 || options->consumers != 1)
+		return "--processes tells how many there are";
+	if (task->setup.batch > 1 || task->setup.capacity)
+		return "nothing is sent, and nothing queued";
+	if (task->setup.engine == ENGINE_URING)
+		return "no part of this mechanism uses io_uring";
+	if (!lock && !loops->value[task->setup.op])
+		return value_lack(task->setup.op);
+	return NULL;
+}
+
 /* What the workload asks for; NULL when it is all right. */
 static const char *misfit(const struct options *options, const struct config *config)
 {
 	const struct task *task = &config->task;
 
+	if (task_shares(task))
+		return misfit_shared(options, config);
+	if (!mech_sends(mechs[task->mechanism]))
+		return "carries no messages";
 	if (task->consumers != options->consumers && task->workload != WORKLOAD_PUMP)
 		return "this workload has one producer and one consumer";
 	if (task->producers != options->producers)
@@ -145,6 +169,17 @@ static const char *misfit(const struct options *options, const struct config *co
 	return misfit_many(config);
 }
 
+/* Whether it is about the workload at all. */
+static bool concerns(const struct mech *mech, const struct task *task)
+{
+	if (task->workload == WORKLOAD_LOCK)
+		return mech->loops->lock;
+	if (task->workload == WORKLOAD_VALUE)
+		return mech->loops->value[task->setup.op];
+	return mech_sends(mech) &&
+	       (!(mech->capabilities & MECH_PUMP_ONLY) || task->workload == WORKLOAD_PUMP);
+}
+
 static int add(struct plan *plan, const struct options *options, const struct config *config)
 {
 	const struct mech *mech = mechs[config->task.mechanism];
@@ -152,8 +187,7 @@ static int add(struct plan *plan, const struct options *options, const struct co
 	char why[MECH_WHY] = "";
 	struct config *array;
 
-	if ((mech->capabilities & MECH_PUMP_ONLY) && config->task.workload != WORKLOAD_PUMP &&
-	    !options->mechanisms_chosen)
+	if (!options->mechanisms_chosen && !concerns(mech, &config->task))
 		return 0;
 	if (!mech_available(mech, why))
 		return add_skip(plan, config, mech->package, why);
@@ -244,11 +278,63 @@ static int all_active(struct plan *plan, const struct options *o, struct config 
 	return r;
 }
 
+/* A lock is one for any number of processes. */
+static int all_processes(struct plan *plan, const struct options *o, struct config *config)
+{
+	struct task *task = &config->task;
+	int r = 0;
+
+	for (size_t i = 0; i < o->processes.count && r == 0; i++) {
+		task->producers = task->setup.workers[0] = (uint32_t)o->processes.item[i];
+		r = all_mechanisms(plan, o, config);
+	}
+	return r;
+}
+
+/* Sizes and contents are of what is read; one process reads. */
+static int all_ops(struct plan *plan, const struct options *o, struct config *config)
+{
+	struct task *task = &config->task;
+	bool first = task->setup.size == o->sizes.item[0] && task->touch == o->touches.item[0];
+	struct config one;
+	int r = 0;
+
+	for (size_t i = 0; i < o->ops.count && r == 0; i++) {
+		one = *config;
+		one.task.setup.op = (enum value_op)o->ops.item[i];
+		one.task.consumers = one.task.setup.workers[1] = task_watches(&one.task);
+		if (!value_counts(one.task.setup.op)) {
+			r = all_mechanisms(plan, o, &one);
+		} else if (first) {
+			one.task.setup.size = sizeof(uint64_t);
+			r = all_processes(plan, o, &one);
+		}
+	}
+	return r;
+}
+
+static int all_shared(struct plan *plan, const struct options *o, struct config *config)
+{
+	struct task *task = &config->task;
+
+	task->consumers = task->setup.workers[1] = 0;
+	if (task->workload == WORKLOAD_VALUE)
+		return all_ops(plan, o, config);
+	if (task->setup.size != o->sizes.item[0] || task->touch != o->touches.item[0])
+		return 0;
+	task->setup.size = sizeof(uint64_t);
+	task->hold_ns = (int64_t)o->hold;
+	task->think_ns = (int64_t)o->think;
+	return all_processes(plan, o, config);
+}
+
 /* Only pump has something behind it; from a socket somebody must receive. */
 static int all_targets(struct plan *plan, const struct options *o, struct config *config)
 {
 	int r = 0;
 
+	if (task_shares(&config->task))
+		return all_shared(plan, o, config);
 	if (config->task.workload == WORKLOAD_WAITMANY)
 		return all_active(plan, o, config);
 	if (config->task.workload != WORKLOAD_PUMP)

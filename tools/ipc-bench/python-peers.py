@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
 The processes of python-pipe and python-queue: Python programs that send bytes through
-multiprocessing, filling and checking each message as the other mechanisms' processes do.
+multiprocessing, filling and checking each message as the other mechanisms' processes do; and those
+of python-lock and python-value, which share a Lock, a Value or an Array.
 
 	python3 -c PROGRAM MECHANISM SIZE TOUCH FAULT PRODUCERS FD0 FD1...
 
@@ -44,8 +45,8 @@ STAMPS = 4096
 HARMED = 500
 F_GETPIPE_SZ = 1032
 
-COMMAND = struct.Struct("<qqqqqdqQ")
-ANSWER = struct.Struct("<14q")
+COMMAND = struct.Struct("<qqqqqdqQqq")
+ANSWER = struct.Struct("<17q")
 HELLO = struct.Struct("<3q")
 STAMP = struct.Struct("<Qq")
 
@@ -401,12 +402,135 @@ class Side:
         return done
 
 
+class Sharer(Side):
+    """One of the processes that share something: SHARED, with COUNTER and OVER beside it."""
+
+    def __init__(self, shape, number, way, stamps):
+        super().__init__(shape, number, way, stamps)
+        self.header = 0
+        self.passes = 0
+        self.counter = self.torn = self.back = 0
+
+    def acts(self, command, act):
+        """As acts() in acts.h."""
+        limit, think, now, record = command.limit, command.think, time.monotonic_ns, None
+        if command.clocked:
+            record = self.latencies.append
+        done = 0
+        while done < limit and not stop:
+            if record:
+                begin = now()
+                act()
+                record(now() - begin)
+            else:
+                act()
+            done += 1
+            if think:
+                spin(think)
+        self.end = now()
+        self.sent += done
+        return done
+
+    def lock(self, command):
+        acquire, release, counter, hold = SHARED.acquire, SHARED.release, COUNTER, command.hold
+        if FAULT == "loss":
+            acquire, release = int, int
+
+        def act():
+            acquire()
+            count = counter[0]
+            if hold:
+                spin(hold)
+            counter[0] = count + 1
+            release()
+
+        if hold or command.think or command.clocked or FAULT != "none":
+            done = self.acts(command, act)
+        else:
+            done = self.lock_fast(command)
+        self.counter = counter[0]
+        return done
+
+    def lock_fast(self, command):
+        """The same without what costs time in Python although it is not there."""
+        acquire, release, counter, limit = SHARED.acquire, SHARED.release, COUNTER, command.limit
+        done = 0
+        while done < limit and not stop:
+            acquire()
+            counter[0] += 1
+            release()
+            done += 1
+        self.end = time.monotonic_ns()
+        self.sent += done
+        return done
+
+    def increment(self, command):
+        shared = SHARED
+        get_lock = shared.get_lock
+
+        def act():
+            with get_lock():
+                shared.value += 1
+
+        if command.clocked:
+            done = self.acts(command, act)
+        else:
+            done, limit = 0, command.limit
+            while done < limit and not stop:
+                with get_lock():
+                    shared.value += 1
+                done += 1
+            self.end = time.monotonic_ns()
+            self.sent += done
+        self.counter = shared.value
+        return done
+
+    def read(self, command):
+        get, check, before = GET, self.check, b""
+        limit, now, done = command.limit, time.monotonic_ns, 0
+        record = self.latencies.append if command.clocked else None
+        if FAULT == "corrupt":
+            get = lambda: GET()[:-1] + b"?"
+        while done < limit and not stop:
+            begin = now() if record else 0
+            data = get()
+            if data != before:
+                check(data)
+                before = data
+            if record:
+                record(now() - begin)
+            done += 1
+        self.end = now()
+        self.sent += done
+        OVER[0] += 1
+        return done
+
+    def check(self, data):
+        """A value that is another one than before."""
+        header = int.from_bytes(data[:8], "little")
+        if data != next(self.shape.messages(header)):
+            self.torn += 1
+        elif header < self.header:
+            self.back += 1
+        self.header = header
+
+    def write(self, _command):
+        """Until the reader is done with as many passes as this side has begun."""
+        self.passes += 1
+        contents = self.shape.messages(self.header + 1)
+        while OVER[0] < self.passes:
+            SET(next(contents))
+            self.header += 1
+        self.end = time.monotonic_ns()
+        return 0
+
+
 class Command:
     """What to do; the fields of struct command in python.c."""
 
     def __init__(self, data):
         (self.loop, self.limit, self.expected, self.duration, self.start, self.interval,
-         self.flags, self.seed) = COMMAND.unpack(data)
+         self.flags, self.seed, self.hold, self.think) = COMMAND.unpack(data)
         self.until_end = self.expected < 0
         if self.until_end:
             self.expected = 1 << 62
@@ -418,6 +542,13 @@ def stamp_at(header):
     """Where a message of a producer is stamped."""
     slot = (header & (1 << 48) - 1) // STAMP_EVERY % STAMPS
     return ((header >> 48) % max(PRODUCERS, 1) * STAMPS + slot) * STAMP.size
+
+
+def spin(duration):
+    """By the clock."""
+    until = time.monotonic_ns() + duration
+    while time.monotonic_ns() < until:
+        pass
 
 
 def cost():
@@ -453,21 +584,28 @@ def perform(side, loops, command):
     side.reader.several(side.headers)
     side.headers = array.array("Q")
     events = side.reader.events
+    shared = (0, 0, 0)
+    if isinstance(side, Sharer):
+        shared = (side.counter, side.torn, side.back)
+        side.torn = side.back = 0
     return ANSWER.pack(0, begin, side.end, done, side.sent - sent, side.late, len(events) // 3,
-                       len(side.latencies), 0, *used) + events.tobytes() + side.latencies.tobytes()
+                       len(side.latencies), 0, *used, *shared) + \
+        events.tobytes() + side.latencies.tobytes()
 
 
 def failure(error):
     """The answer when something was raised."""
     text = "".join(traceback.format_exception_only(type(error), error)).strip().encode()[:180]
     number = getattr(error, "errno", None) or errno.EIO
-    return ANSWER.pack(-number, 0, 0, 0, 0, 0, 0, 0, len(text), 0, 0, 0, 0, 0) + text
+    return ANSWER.pack(-number, 0, 0, 0, 0, 0, 0, 0, len(text), *(0,) * 8) + text
 
 
 def serve(side, worker, attempt):
     """Do what the worker says until it is gone."""
     loops = (side.stream_send, side.stream_recv, side.rtt_ping, side.rtt_pong, side.oneway_send,
              side.oneway_recv, attempt, side.mpmc_send, side.mpmc_recv)
+    if isinstance(side, Sharer):
+        loops += (side.lock, side.increment, side.read, side.write)
     signal.signal(signal.SIGALRM, on_timer)
     while True:
         command = Command(read_all(worker, COMMAND.size))
@@ -540,6 +678,28 @@ def make_queue():
     return ways, None, (0, memory), lambda number: None
 
 
+def make_lock():
+    """No ways: a lock, and what is counted with it."""
+    global SHARED
+    SHARED = CONTEXT.Lock()
+    return [(None, None)] * len(SOCKETS), None, (0, 32), lambda number: None
+
+
+def make_value():
+    """A Value of 8 bytes, or an Array of more; as bytes in both cases."""
+    global SHARED, GET, SET
+    if SHAPE.size == 8:
+        SHARED = CONTEXT.Value("Q", 0)
+        GET = lambda: SHARED.value.to_bytes(8, "little")
+        SET = lambda data: setattr(SHARED, "value", int.from_bytes(data, "little"))
+    else:
+        SHARED = CONTEXT.Array("c", SHAPE.size)
+        GET = lambda: SHARED.raw
+        SET = lambda data: setattr(SHARED, "raw", data)
+        SET(next(SHAPE.messages(0)))
+    return [(None, None)] * len(SOCKETS), None, (0, SHAPE.size), lambda number: None
+
+
 def die_with_parent(parent):
     """Nothing may stay behind: also when this process sleeps in a queue."""
     import ctypes
@@ -558,9 +718,9 @@ def run_side(number, ways, others, stamps, attempt, descriptors, parent):
     worker = socket.socket(fileno=descriptors[number])
     others(number)
     send, receive = ways[number]
-    if FAULT != "none" and number == 0:
+    if FAULT != "none" and number == 0 and SHARED is None:
         send = harmed(send, FAULT)
-    side = Side(SHAPE, number, (send, receive), stamps)
+    side = (Side if SHARED is None else Sharer)(SHAPE, number, (send, receive), stamps)
     worker.sendall(HELLO.pack(os.getpid(), *MEMORY))
     serve(side, worker, attempt)
 
@@ -571,7 +731,10 @@ FAULT = sys.argv[4]
 PRODUCERS = int(sys.argv[5])
 SOCKETS = [int(word) for word in sys.argv[6:]]
 ENDED = CONTEXT.Value("Q", 0) if PRODUCERS else None
-WAYS, ATTEMPT, MEMORY, OTHERS = {"pipe": make_pipe, "queue": make_queue}[sys.argv[1]]()
+SHARED = GET = SET = None
+COUNTER, OVER = (memoryview(mmap.mmap(-1, 4096)).cast("Q") for _ in range(2))
+WAYS, ATTEMPT, MEMORY, OTHERS = {"pipe": make_pipe, "queue": make_queue, "lock": make_lock,
+                                 "value": make_value}[sys.argv[1]]()
 STAMP_MEMORY = mmap.mmap(-1, STAMPS * STAMP.size * max(PRODUCERS, 1))
 for sibling in range(1, len(SOCKETS)):
     CONTEXT.Process(target=run_side, args=(sibling, WAYS, OTHERS, STAMP_MEMORY, ATTEMPT, SOCKETS,

@@ -41,6 +41,10 @@ enum loop {
 	LOOP_ATTEMPT,	/* send one message without waiting */
 	LOOP_MPMC_SEND,
 	LOOP_MPMC_RECV,
+	LOOP_LOCK,
+	LOOP_VALUE_INCREMENT,
+	LOOP_VALUE_READ,
+	LOOP_VALUE_WRITE,
 };
 
 #define FLAG_CLOCKED	1
@@ -55,6 +59,8 @@ struct command {
 	double interval_ns;
 	int64_t flags;
 	uint64_t seed;
+	int64_t hold_ns;
+	int64_t think_ns;
 };
 
 struct answer {
@@ -72,6 +78,9 @@ struct answer {
 	int64_t ctx_involuntary;
 	int64_t faults_minor;
 	int64_t faults_major;
+	int64_t counter;	/* lock, value: what it was at the end */
+	int64_t torn;		/* value: as in value.h */
+	int64_t back;
 };
 
 /* Messages that were as expected, or, with count 0, one that was not. */
@@ -157,6 +166,21 @@ static void take_sent(struct worker *w, int64_t count)
 		w->sent.sum += pattern_sum(&w->shape, pattern_header(w->index, w->sent.count++));
 }
 
+/* The last process to say what the counter is knows the whole number. */
+static void take_shared(struct worker *w, const struct answer *answer)
+{
+	uint64_t *counter = &w->control->lock.counter, count = (uint64_t)answer->counter;
+	uint64_t before = 0;
+
+	while (before < count && !__atomic_compare_exchange_n(counter, &before, count, false,
+							      __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	if (answer->torn + answer->back == 0)
+		return;
+	w->control->value.torn += (uint64_t)answer->torn;
+	w->control->value.back += (uint64_t)answer->back;
+}
+
 static int take_answer(struct worker *w)
 {
 	struct answer answer;
@@ -179,6 +203,7 @@ static int take_answer(struct worker *w)
 		.faults_major = answer.faults_major,
 	};
 	take_sent(w, answer.sent);
+	take_shared(w, &answer);
 	r = take_events(w, answer.events);
 	return r < 0 ? r : take_latencies(w, answer.latencies);
 }
@@ -194,6 +219,8 @@ static int perform(struct worker *w, enum loop loop)
 		.interval_ns = w->interval_ns,
 		.flags = (w->clocked ? FLAG_CLOCKED : 0) | (w->poisson ? FLAG_POISSON : 0),
 		.seed = w->seed,
+		.hold_ns = w->control->task.hold_ns,
+		.think_ns = w->control->task.think_ns,
 	};
 
 	if (write(w->port.out, &command, sizeof(command)) != sizeof(command))
@@ -241,6 +268,37 @@ static int mpmc_recv(struct worker *w)
 	return perform(w, LOOP_MPMC_RECV);
 }
 
+static int lock_run(struct worker *w)
+{
+	return perform(w, LOOP_LOCK);
+}
+
+static int value_increment(struct worker *w)
+{
+	return perform(w, LOOP_VALUE_INCREMENT);
+}
+
+static int value_read(struct worker *w)
+{
+	return perform(w, LOOP_VALUE_READ);
+}
+
+static int value_write(struct worker *w)
+{
+	return perform(w, LOOP_VALUE_WRITE);
+}
+
+const struct loops python_lock_loops = { .lock = lock_run };
+
+const struct loops python_value_loops = {
+	.value = {
+		[VALUE_INCREMENT] = value_increment,
+		[VALUE_READ] = value_read,
+		[VALUE_READ_WRITE] = value_read,
+	},
+	.value_write = value_write,
+};
+
 const struct loops python_loops = {
 	.stream_send = stream_send,
 	.stream_recv = stream_recv,
@@ -263,12 +321,13 @@ static const char *interpreter(void)
 /* The last line that python prints, which is what is wrong; empty when nothing is. */
 static void ask_python(char line[MECH_WHY])
 {
-	char command[160], text[MECH_WHY];
+	char command[200], text[MECH_WHY];
 	FILE *python;
 	int status;
 
 	snprintf(command, sizeof(command),
-		 "%s -I -S -c 'import multiprocessing.queues, ctypes, mmap, resource' 2>&1",
+		 "%s -I -S -c 'import multiprocessing.queues, multiprocessing.sharedctypes, mmap,"
+		 " resource' 2>&1",
 		 interpreter());
 	python = popen(command, "re");
 	line[0] = '\0';

@@ -14,7 +14,7 @@ bool python_available(char why[MECH_WHY]);
 /* Strategies: what multiprocessing does is all there is. */
 bool python_can(const struct setup *setup, char why[MECH_WHY]);
 
-/* create() for "pipe" or "queue". */
+/* create() for "pipe", "queue", "lock" or "value". */
 int python_create(struct link *link, const char *mechanism, char why[MECH_WHY]);
 
 int python_try(struct link *link, const void *message);
@@ -26,5 +26,7 @@ void python_remove(struct link *link);
 #define PYTHON_START_NS INT64_C(100000000)
 
 extern const struct loops python_loops;
+extern const struct loops python_lock_loops;
+extern const struct loops python_value_loops;
 
 #endif

@@ -48,6 +48,12 @@ bool rank_counts(const struct row *row)
 	return row->points > 0 && row->class < CLASS_UNSTABLE && !row->config->failed;
 }
 
+/* What nobody competes with. */
+static bool is_floor(const struct row *row)
+{
+	return mechs[row->config->task.mechanism]->capabilities & MECH_FLOOR;
+}
+
 /* The best row of the group but @not. */
 static const struct row *best_but(const struct results *results, const struct row *row,
 				  const struct row * not, merit *by)
@@ -57,7 +63,8 @@ static const struct row *best_but(const struct results *results, const struct ro
 	for (size_t i = 0; i < results->rows; i++) {
 		const struct row *other = &results->row[i];
 
-		if (other == not || !rank_counts(other) || !result_same_group(other, row))
+		if (other == not || is_floor(other) || !rank_counts(other) ||
+		    !result_same_group(other, row))
 			continue;
 		if (!best || by(other).median > by(best).median)
 			best = other;
@@ -76,7 +83,7 @@ enum mark rank_mark(const struct results *results, const struct row *row, merit 
 	const struct row *next = best ? best_but(results, row, best, by) : NULL;
 	struct stats_median first, mine;
 
-	if (!next || !rank_counts(row) || best->points < STATS_CI_MIN)
+	if (!next || is_floor(row) || !rank_counts(row) || best->points < STATS_CI_MIN)
 		return MARK_NONE;
 	first = by(best);
 	mine = by(row == best ? next : row);
@@ -85,26 +92,43 @@ enum mark rank_mark(const struct results *results, const struct row *row, merit 
 	return stats_tie(&first, &mine) ? MARK_TIE : MARK_BEST;
 }
 
-static bool is_pipe(const struct row *row)
+/* The mechanism that others are compared with. */
+static const char *base_name(const struct task *task)
 {
-	return strcmp(mechs[row->config->task.mechanism]->name, "pipe") == 0;
+	static const char *const values[VALUE_OPS] = {
+		"python-value",
+		"atomic",
+		"memcpy",
+		"pthread-mutex",
+	};
+
+	if (task->workload == WORKLOAD_LOCK)
+		return "pthread-robust";
+	return task->workload == WORKLOAD_VALUE ? values[task->setup.op] : "pipe";
+}
+
+static bool is_base(const struct row *row)
+{
+	const struct task *task = &row->config->task;
+
+	return strcmp(mechs[task->mechanism]->name, base_name(task)) == 0;
 }
 
 const struct row *rank_base(const struct results *results, const struct row *row)
 {
 	const struct row *first = NULL;
-	bool pipes = false;
+	bool bases = false;
 
 	for (size_t i = 0; i < results->rows; i++) {
 		const struct row *other = &results->row[i];
 
-		pipes |= is_pipe(other);
+		bases |= is_base(other);
 		if (!rank_counts(other) || !result_same_group(other, row))
 			continue;
-		if (is_pipe(other))
+		if (is_base(other))
 			return other;
 		if (!first)
 			first = other;
 	}
-	return pipes || first == row ? NULL : first;
+	return bases || first == row ? NULL : first;
 }

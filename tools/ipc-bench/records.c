@@ -11,7 +11,8 @@ static struct {
 	struct pattern_sent *sent;
 	unsigned char *check;
 	size_t check_size;
-	struct hist *hist;	/* of the consumers behind the first */
+	unsigned int first;
+	struct hist *hist;	/* of the workers behind the first that has times */
 } records;
 
 static void *shared(size_t size)
@@ -34,7 +35,8 @@ int records_create(const struct task *task)
 	records.check_size = size;
 	records.stamps = shared(sizeof(struct stamp) * STAMPS * task->producers);
 	records.check = shared(size * task_workers(task));
-	records.hist = shared(sizeof(struct hist) * task->consumers);
+	records.first = task_shares(task) ? 0 : task->producers;
+	records.hist = shared(sizeof(struct hist) * task_workers(task));
 	records.sent = shared(sizeof(struct pattern_sent) * producers);
 	if (!records.stamps || !records.check || !records.hist || !records.sent)
 		return -ENOMEM;
@@ -60,15 +62,11 @@ struct pattern_check *records_check(unsigned int worker)
 
 struct hist *records_hist(struct control *control, unsigned int worker)
 {
-	unsigned int first = control->task.producers;
-
-	return worker > first ? &records.hist[worker - first] : &control->hist;
+	return worker > records.first ? &records.hist[worker] : &control->hist;
 }
 
 void records_merge(struct control *control)
 {
-	const struct task *task = &control->task;
-
-	for (unsigned int i = task->producers + 1; i < task_workers(task); i++)
+	for (unsigned int i = records.first + 1; i < task_workers(&control->task); i++)
 		hist_merge(&control->hist, records_hist(control, i));
 }

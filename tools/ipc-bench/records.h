@@ -28,8 +28,8 @@ struct pattern_sent *records_sent(void);
 /* What a worker received. */
 struct pattern_check *records_check(unsigned int worker);
 
-/* Where a worker puts times: the histogram of the control memory, but consumers behind the first
- * have one of their own. */
+/* Where a worker puts times: the histogram of the control memory, but consumers behind the first,
+ * or processes behind the first where all do the same, have one of their own. */
 struct hist *records_hist(struct control *control, unsigned int worker);
 
 /* Add those of their own to that of the control memory. */

@@ -250,7 +250,7 @@ static void kill_workers(const pid_t pids[WORKERS_MAX])
 
 static void explain(unsigned int index, int status)
 {
-	const char *who = task_side(&control->task, index) == 0 ? "producer" : "consumer";
+	const char *who = task_who(&control->task, index);
 	const char *error = control->worker[index].error;
 	char why[MECH_WHY];
 
@@ -362,6 +362,10 @@ static void judge(void)
 		sent[i] = control->worker[i].sent;
 	if (task->workload == WORKLOAD_RTT) {
 		judge_rtt(reader);
+		return;
+	}
+	if (task_shares(task)) {
+		(task->workload == WORKLOAD_LOCK ? lock_judge : value_judge)(control);
 		return;
 	}
 	if (task->workload == WORKLOAD_FANOUT) {

@@ -149,6 +149,18 @@ static json_t *blocks(const struct row *row)
 	return array;
 }
 
+/* Of lock and value, otherwise null. */
+static void add_shared(json_t *json, const struct task *task)
+{
+	bool lock = task->workload == WORKLOAD_LOCK, value = task->workload == WORKLOAD_VALUE;
+
+	json_object_set_new(json, "processes",
+			    lock || value ? integer(task_workers(task)) : json_null());
+	json_object_set_new(json, "op", value ? text(op_names[task->setup.op]) : json_null());
+	json_object_set_new(json, "hold_ns", lock ? json_integer(task->hold_ns) : json_null());
+	json_object_set_new(json, "think_ns", lock ? json_integer(task->think_ns) : json_null());
+}
+
 /* What was asked for. */
 static void add_config(json_t *json, const struct row *row)
 {
@@ -179,6 +191,7 @@ static void add_config(json_t *json, const struct row *row)
 	json_object_set_new(json, "streaming", json_boolean(task->streams));
 	json_object_set_new(json, "to",
 			    pumps ? text(target_names[task->setup.target]) : json_null());
+	add_shared(json, task);
 	json_object_set_new(json, "placement", text(result_class_name(row->class)));
 }
 
@@ -241,6 +254,7 @@ static void add_measures(json_t *json, const struct row *row)
 	json_object_set_new(json, "bytes_per_s", rate_of(row, (double)task->setup.size));
 	json_object_set_new(json, "latency_ns", stream ? json_null() : distribution(row));
 	json_object_set_new(json, "issue_ns", issue(row));
+	json_object_set_new(json, "fairness", number(RESULT_MEDIAN(row, fairness).median));
 	json_object_set_new(json, "attach", attach(row));
 	json_object_set_new(json, "recover", recover(row));
 	json_object_set_new(json, "transit_ns", stream ? distribution(row) : json_null());

@@ -30,6 +30,23 @@ struct line {
 	char cell[COLUMNS][TEXT_MAX];
 };
 
+/* What is done with what is shared, and by how many. */
+static size_t put_shared(const struct task *task, char *cell, size_t size)
+{
+	char hold[TEXT_MAX], think[TEXT_MAX];
+	size_t used = 0;
+
+	if (task->workload == WORKLOAD_VALUE)
+		used = (size_t)snprintf(cell, size, " %s", op_names[task->setup.op]);
+	if (task->workload == WORKLOAD_LOCK || value_counts(task->setup.op))
+		used += (size_t)snprintf(cell + used, size - used, " by %u", task_workers(task));
+	if (task->hold_ns || task->think_ns)
+		used += (size_t)snprintf(cell + used, size - used, " hold %.16s think %.16s",
+					 format_ns((double)task->hold_ns, hold),
+					 format_ns((double)task->think_ns, think));
+	return used;
+}
+
 /* The workload with whatever is not as usual. */
 static void put_workload(struct line *line)
 {
@@ -59,6 +76,8 @@ static void put_workload(struct line *line)
 	if (task->workload == WORKLOAD_MPMC)
 		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " %u to %u", task->producers,
 					 task->consumers);
+	if (task_shares(task))
+		used += put_shared(task, cell + used, TEXT_MAX - used);
 	if (task->setup.batch > 1)
 		used += (size_t)snprintf(cell + used, TEXT_MAX - used, " batch %u",
 					 task->setup.batch);
@@ -150,6 +169,25 @@ static void put_many(struct line *line)
 	snprintf(cell, TEXT_MAX, "issue %.40s  all %.40s", text, all);
 }
 
+/* Of one process the mean time of an act, of several the rate and how fair that was. */
+static void put_acts(struct line *line)
+{
+	const struct row *row = line->row;
+	char *cell = line->cell[COLUMN_VALUE];
+	bool several = task_workers(&row->config->task) > 1 && !task_watches(&row->config->task);
+	struct stats_median m = several ? RESULT_MEDIAN(row, msgs_per_s) : round_trip(row);
+	char value[TEXT_MAX], p99[TEXT_MAX] = "?";
+	double fairness = RESULT_MEDIAN(row, fairness).median;
+	size_t used;
+
+	several ? format_rate_ci(&m, value) : format_ns_ci(&m, value);
+	if (hist_supports(row->hist, 0.99))
+		format_ns((double)hist_quantile(row->hist, 0.99), p99);
+	used = (size_t)snprintf(cell, TEXT_MAX, "%.40s  p99 %.20s", value, p99);
+	if (isfinite(fairness))
+		snprintf(cell + used, TEXT_MAX - used, "  fair %.2f", fairness);
+}
+
 static void put_value(struct line *line)
 {
 	const struct row *row = line->row;
@@ -166,6 +204,10 @@ static void put_value(struct line *line)
 		put_many(line);
 		return;
 	}
+	if (task_shares(&row->config->task)) {
+		put_acts(line);
+		return;
+	}
 	if (task_streams(&row->config->task)) {
 		m = RESULT_MEDIAN(row, msgs_per_s);
 		format_rate_ci(&m, cell);
@@ -180,17 +222,29 @@ static void put_value(struct line *line)
 	snprintf(cell, TEXT_MAX, "%.60s  p99 %.20s", value, p99);
 }
 
+/* Of reads what they take longer: a ratio to a copy in one's own memory would say little. */
+static void put_more(struct line *line, const struct row *base, double ratio)
+{
+	double ns = 1e9 / RESULT_MEDIAN(base, msgs_per_s).median, more = ns / ratio - ns;
+	char text[TEXT_MAX];
+
+	snprintf(line->cell[COLUMN_RATIO], TEXT_MAX, "%c%.30s %.30s", more < 0 ? '-' : '+',
+		 format_ns(fabs(more), text), mechs[base->config->task.mechanism]->name);
+}
+
 static void put_ratio(struct line *line, const struct results *results)
 {
 	const struct row *base = rank_base(results, line->row);
+	const struct task *task = &line->row->config->task;
 	struct stats_median ratio;
 	char text[TEXT_MAX];
 
-	if (!base || !task_moves(&line->row->config->task) ||
-	    line->row->config->task.workload == WORKLOAD_ONEWAY)
+	if (!base || !task_moves(task) || task->workload == WORKLOAD_ONEWAY)
 		return;
 	ratio = result_ratio(line->row, base);
-	if (ratio.n > 0)
+	if (ratio.n > 0 && task->workload == WORKLOAD_VALUE && !value_counts(task->setup.op))
+		put_more(line, base, ratio.median);
+	else if (ratio.n > 0)
 		snprintf(line->cell[COLUMN_RATIO], TEXT_MAX, "%.30s %.30s",
 			 format_ratio(ratio.median, text),
 			 mechs[base->config->task.mechanism]->name);
@@ -200,16 +254,18 @@ static void put_costs(struct line *line)
 {
 	const struct config *config = line->row->config;
 	struct stats_median cpu = RESULT_MEDIAN(line->row, cpu_ns_per_msg);
+	const char *unit = task_shares(&config->task) ? "op" : "msg";
 	char text[TEXT_MAX];
 
 	if (!task_moves(&config->task))
 		return;
-	snprintf(line->cell[COLUMN_CPU], TEXT_MAX, "CPU %.30s/msg", format_ns(cpu.median, text));
+	snprintf(line->cell[COLUMN_CPU], TEXT_MAX, "CPU %.30s/%s", format_ns(cpu.median, text),
+		 unit);
 	if (isfinite(config->syscalls_per_msg))
-		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "%.3f sys/msg",
-			 config->syscalls_per_msg);
+		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "%.3f sys/%s",
+			 config->syscalls_per_msg, unit);
 	else
-		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "? sys/msg");
+		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "? sys/%s", unit);
 	if (isfinite(config->syscalls_per_flush))
 		snprintf(line->cell[COLUMN_SYSCALLS], TEXT_MAX, "%.2f sys/flush",
 			 config->syscalls_per_flush);
@@ -272,7 +328,8 @@ static bool same_paragraph(const struct row *a, const struct row *b)
 	const struct task *x = &a->config->task, *y = &b->config->task;
 
 	return x->workload == y->workload && x->setup.wait == y->setup.wait &&
-	       x->setup.size == y->setup.size;
+	       x->setup.size == y->setup.size &&
+	       (!task_shares(x) || a->config->group == b->config->group);
 }
 
 static void print_lines(const struct line *lines, size_t count, FILE *out)

@@ -21,13 +21,29 @@ __attribute__((format(printf, 2, 3))) static void warn(json_t *warnings, const c
 	json_array_append_new(warnings, json_string(sentence));
 }
 
+/* What was wrong, in words of the workload. */
+static void warn_shared(const struct row *row, json_t *warnings)
+{
+	const struct pattern_result *i = &row->integrity;
+
+	if (i->corrupted || i->reordered)
+		warn(warnings,
+		     "%" PRIu64 " reads of half a value, %" PRIu64 " of an older one than before",
+		     i->corrupted, i->reordered);
+	if (i->lost || i->duplicated)
+		warn(warnings, "%" PRIu64 " increments are missing, %" PRIu64 " are too many",
+		     i->lost, i->duplicated);
+}
+
 static void warn_integrity(const struct row *row, json_t *warnings)
 {
 	const struct pattern_result *i = &row->integrity;
 
 	if (row->config->failed && row->config->failure[0])
 		warn(warnings, "%s", row->config->failure);
-	if (!pattern_result_ok(i))
+	if (task_shares(&row->config->task))
+		warn_shared(row, warnings);
+	else if (!pattern_result_ok(i))
 		warn(warnings,
 		     "lost %" PRIu64 ", duplicated %" PRIu64 ", reordered %" PRIu64
 		     ", corrupted %" PRIu64 " messages",
@@ -127,7 +143,9 @@ static void warn_missing(const struct row *row, json_t *warnings)
 	if (row->hist->under)
 		warn(warnings, "%" PRIu64 " times were negative: the clocks of the CPUs differ",
 		     row->hist->under);
-	if (config->explored && !config->capacity_bytes)
+	if (task_shares(&config->task))
+		;	/* nothing is queued */
+	else if (config->explored && !config->capacity_bytes)
 		warn(warnings, "what can be queued has no limit");
 	else if (!config->capacity_known)
 		warn(warnings, "it was not found out how many messages can be queued");

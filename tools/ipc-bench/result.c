@@ -128,6 +128,7 @@ static struct point make_point(int block, const struct control *control)
 		.floor_rtt_ns = floor_rtt(bracket[0], bracket[1]),
 		.p50 = quantile(&control->hist, 0.5),
 		.p99 = quantile(&control->hist, 0.99),
+		.fairness = lock_fairness(control),
 		.issue_p50 = quantile(&control->fanout.issue, 0.5),
 		.issue_p99 = quantile(&control->fanout.issue, 0.99),
 	};

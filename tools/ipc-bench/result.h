@@ -33,6 +33,7 @@ struct point {
 	double issue_p50;		/* fanout: ns; NAN */
 	double issue_p99;
 	double msgs_per_wakeup;		/* waitmany */
+	double fairness;		/* lock, value; NAN */
 };
 
 struct row {

@@ -71,11 +71,20 @@ static int measure_floor(struct run *run)
 /* Of a repeat, at the most. */
 static int processes(const struct options *options)
 {
+	uint64_t most = 2;
+
+	for (size_t i = 0; i < options->workloads.count; i++)
+		if (options->workloads.item[i] == WORKLOAD_LOCK ||
+		    options->workloads.item[i] == WORKLOAD_VALUE)
+			for (size_t n = 0; n < options->processes.count; n++)
+				if (options->processes.item[n] > most)
+					most = options->processes.item[n];
 	for (size_t i = 0; i < options->workloads.count; i++)
 		if (options->workloads.item[i] == WORKLOAD_MPMC ||
 		    options->workloads.item[i] == WORKLOAD_RECOVER)
-			return (int)(options->producers + options->consumers);
-	return 2;
+			if (options->producers + options->consumers > most)
+				most = options->producers + options->consumers;
+	return (int)most;
 }
 
 int run_begin(struct run *run, const struct options *options)
@@ -119,7 +128,7 @@ static int64_t passes_ns(const struct task *task)
 	return mechs[task->mechanism]->start_ns + task->warmup_ns +
 	       task->setup.objects * PER_OBJECT_NS +
 	       (task->workload == WORKLOAD_FANOUT ? task->consumers * PER_SLEEPER_NS : 0) +
-	       each * (task->workload == WORKLOAD_RTT ? 2 : 1);
+	       each * (task_clocks(task) ? 2 : 1);
 }
 
 double run_nominal(const struct run *run)

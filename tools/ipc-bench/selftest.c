@@ -14,6 +14,10 @@
 #define RATE		100000
 #define OBJECTS		8	/* waited for, */
 #define ACTIVE		3	/* and those that get messages */
+#define HOLDS		60	/* of a lock, */
+#define HOLD_NS		(BENCH_NS / 1000)
+#define BYTES		4000	/* that are read while they are written */
+#define WATCH_NS	(BENCH_NS / 10)
 #define HANG_NS		(BENCH_NS / 2)	/* when the watchdog bites */
 #define PATIENCE_NS	(10 * BENCH_NS)
 
@@ -262,7 +266,127 @@ static const struct test {
 	  { OUTCOME_DONE, REPEAT_FAILED, { .lost = 0 } } },
 };
 
-#define TESTS (sizeof(tests) / sizeof(tests[0]))
+/* The same of what processes share. */
+static const struct shared_test {
+	enum value_op op;
+	struct test test;
+} shared_tests[] = {
+	{ VALUE_INCREMENT,
+	  { "a sound lock",
+	    "selftest-lock",
+	    WORKLOAD_LOCK,
+	    FAULT_NONE,
+	    { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } } },
+	{ VALUE_INCREMENT,
+	  { "a lock that does not lock",
+	    "selftest-lock",
+	    WORKLOAD_LOCK,
+	    FAULT_LOSS,
+	    { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } } },
+	{ VALUE_INCREMENT,
+	  { "a lock that is never released",
+	    "selftest-lock",
+	    WORKLOAD_LOCK,
+	    FAULT_STALL,
+	    { OUTCOME_HUNG, REPEAT_RUNNING, { .lost = 0 } } } },
+	{ VALUE_INCREMENT,
+	  { "an owner that crashes",
+	    "selftest-lock",
+	    WORKLOAD_LOCK,
+	    FAULT_CRASH,
+	    { OUTCOME_DONE, REPEAT_FAILED, { .lost = 0 } } } },
+	{ VALUE_INCREMENT,
+	  { "a sound counter",
+	    "selftest-value",
+	    WORKLOAD_VALUE,
+	    FAULT_NONE,
+	    { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } } },
+	{ VALUE_INCREMENT,
+	  { "an increment that is lost",
+	    "selftest-value",
+	    WORKLOAD_VALUE,
+	    FAULT_LOSS,
+	    { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } } },
+	{ VALUE_INCREMENT,
+	  { "an increment that comes twice",
+	    "selftest-value",
+	    WORKLOAD_VALUE,
+	    FAULT_DUPLICATE,
+	    { OUTCOME_DONE, REPEAT_OK, { .duplicated = 1 } } } },
+	{ VALUE_READ_WRITE,
+	  { "a sound value while it is written",
+	    "selftest-value",
+	    WORKLOAD_VALUE,
+	    FAULT_NONE,
+	    { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } } },
+	{ VALUE_READ_WRITE,
+	  { "a torn value",
+	    "selftest-value",
+	    WORKLOAD_VALUE,
+	    FAULT_CORRUPT,
+	    { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } } },
+	{ VALUE_READ_WRITE,
+	  { "a value of before",
+	    "selftest-value",
+	    WORKLOAD_VALUE,
+	    FAULT_REORDER,
+	    { OUTCOME_DONE, REPEAT_OK, { .reordered = 1 } } } },
+	{ VALUE_INCREMENT,
+	  { "a sound lock in Python",
+	    "python-lock",
+	    WORKLOAD_LOCK,
+	    FAULT_NONE,
+	    { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } } },
+	{ VALUE_INCREMENT,
+	  { "a lock that does not lock in Python",
+	    "python-lock",
+	    WORKLOAD_LOCK,
+	    FAULT_LOSS,
+	    { OUTCOME_DONE, REPEAT_OK, { .lost = 1 } } } },
+	{ VALUE_INCREMENT,
+	  { "a sound counter in Python",
+	    "python-value",
+	    WORKLOAD_VALUE,
+	    FAULT_NONE,
+	    { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } } },
+	{ VALUE_READ_WRITE,
+	  { "a sound value while it is written in Python",
+	    "python-value",
+	    WORKLOAD_VALUE,
+	    FAULT_NONE,
+	    { OUTCOME_DONE, REPEAT_OK, { .lost = 0 } } } },
+	{ VALUE_READ_WRITE,
+	  { "a torn value in Python",
+	    "python-value",
+	    WORKLOAD_VALUE,
+	    FAULT_CORRUPT,
+	    { OUTCOME_DONE, REPEAT_OK, { .corrupted = 1 } } } },
+};
+
+#define MESSAGE_TESTS (sizeof(tests) / sizeof(tests[0]))
+#define SHARED_TESTS (sizeof(shared_tests) / sizeof(shared_tests[0]))
+#define TESTS (MESSAGE_TESTS + SHARED_TESTS)
+
+/* What is shared: by two processes, or by one that writes and one that reads. */
+static void set_shared(struct task *task, enum value_op op)
+{
+	bool watches = op == VALUE_READ_WRITE;
+
+	task->setup.op = op;
+	task->producers = task->setup.workers[0] = watches ? 1 : 2;
+	task->consumers = task->setup.workers[1] = watches;
+	task->setup.size = watches ? BYTES : sizeof(uint64_t);
+	/* A reader that knows a number may be done before there is a writer. */
+	if (watches) {
+		task->messages = 0;
+		task->duration_ns = WATCH_NS;
+	}
+	/* Whoever is stopped is stopped with the lock. */
+	if (task->workload == WORKLOAD_LOCK) {
+		task->messages = HOLDS;
+		task->hold_ns = HOLD_NS;
+	}
+}
 
 static void set_task(struct task *task, const struct test *test)
 {
@@ -320,7 +444,9 @@ static void explain(const struct control *c, enum repeat_outcome outcome)
 
 static bool run_test(struct control *control, int fd, size_t index)
 {
-	const struct test *test = &tests[index];
+	const struct shared_test *shared =
+		index < MESSAGE_TESTS ? NULL : &shared_tests[index - MESSAGE_TESTS];
+	const struct test *test = shared ? &shared->test : &tests[index];
 	bool hangs = test->expected.outcome == OUTCOME_HUNG;
 	enum repeat_outcome outcome;
 	const struct mech *mech;
@@ -330,6 +456,8 @@ static bool run_test(struct control *control, int fd, size_t index)
 
 	control_clear(control);
 	set_task(&control->task, test);
+	if (shared)
+		set_shared(&control->task, shared->op);
 	mech = mechs[control->task.mechanism];
 	if (!mech_available(mech, why)) {
 		printf("ok %zu - %s # SKIP %s\n", index + 1, test->name, why);

@@ -77,6 +77,7 @@ static int64_t start_line(struct control *c, enum pass pass)
 	if (self.index == 0) {
 		c->ending = (struct ending){ 0 };
 		c->pump.promised = c->pump.finished = 0;
+		c->value.over = 0;
 		__atomic_store_n(start, bench_now(), __ATOMIC_RELAXED);
 	}
 	barrier(c);
@@ -199,6 +200,11 @@ static void prepare(struct control *c, struct link *link, unsigned int index)
 		fail(c, "no memory for messages", r);
 	open_side(c, link, (int)side);
 	open_crowd(c);
+	if (task->workload == WORKLOAD_VALUE && index == 0) {
+		r = value_prepare(&self);
+		if (r < 0)
+			fail(c, "cannot set the value", r);
+	}
 	noise_self_begin(&c->worker[index].noise); /* what it does only once, not in a pass */
 }
 
@@ -232,6 +238,10 @@ static int work(const struct task *task, const struct loops *loops)
 		return self.side == 0 ? fanout_send(&self) : fanout_recv(&self);
 	case WORKLOAD_WAITMANY:
 		return self.side == 0 ? waitmany_send(&self) : waitmany_recv(&self);
+	case WORKLOAD_LOCK:
+		return loops->lock(&self);
+	case WORKLOAD_VALUE:
+		return value_run(&self);
 	case WORKLOAD_PUMP:
 		return self.side == 0	 ? pump_feed(&self)
 		       : self.index == 1 ? pump_move(&self)
@@ -282,6 +292,7 @@ static uint64_t share(const struct task *task, uint64_t messages)
 static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t ns)
 {
 	struct noise_self *noise = &c->worker[self.index].noise;
+	bool ends = self.side == 0 || task_watches(&c->task);
 	int r;
 
 	self.limit = limit ? share(&c->task, limit) : UINT64_MAX;
@@ -295,18 +306,18 @@ static void run_pass(struct control *c, enum pass pass, uint64_t limit, int64_t 
 		self.start += ONEWAY_LEAD_NS;
 	if (pass == PASS_TIMED)
 		noise_self_begin(noise);
-	self.duration_ns = self.side == 0 ? ns : 0;
-	if (self.side == 0)
+	self.duration_ns = ends ? ns : 0;
+	if (ends)
 		arm(ns);
 	r = measured(c, pass);
 	if (pass == PASS_TIMED)
 		noise_self_end(noise);
 	if (pass == PASS_TIMED && self.began)
 		noise->involuntary += self.helper_cost.ctx_involuntary;
-	if (self.side == 0)
+	if (ends)
 		arm(0);
 	if (r < 0)
-		fail(c, self.side == 0 ? "producer" : "consumer", r);
+		fail(c, task_who(&c->task, self.index), r);
 	if (c->task.workload == WORKLOAD_PUMP && self.index == 1) {
 		r = pump_check(&self);
 		if (r < 0)
@@ -349,7 +360,7 @@ static void run_passes(struct control *c)
 		run_pass(c, PASS_WARMUP, 0, task->warmup_ns);
 	clear_hist(c);
 	run_pass(c, PASS_TIMED, task->messages, task->messages ? 0 : task->duration_ns);
-	if (task->workload != WORKLOAD_RTT)
+	if (!task_clocks(task))
 		return;
 	self.clocked = true;
 	run_pass(c, PASS_CLOCKED, task->messages, task->messages ? 0 : task->duration_ns);
@@ -419,7 +430,8 @@ static void count(struct control *c)
 	if (self.index == 0 && write(c->notify, "", 1) != 1)
 		fail(c, "notify", -EPIPE);
 	/* Several that spin may take a time slice for a message. */
-	run_pass(c, PASS_COUNTED, counted_messages(c), c->task.setup.many ? COUNTED_NS : 0);
+	run_pass(c, PASS_COUNTED, counted_messages(c),
+		 c->task.setup.many || task_shares(&c->task) ? COUNTED_NS : 0);
 }
 
 void worker_run(struct control *c, struct link *link, unsigned int index)

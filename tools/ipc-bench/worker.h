@@ -67,7 +67,8 @@ struct worker {
 	bool yields;			/* others may need this CPU */
 	bool warming;			/* this pass is not measured */
 	bool ended;			/* waitmany: the end marker was there */
-	uint64_t seen;			/* waitmany: received over all passes */
+	/* waitmany: received over all passes; value: the last header read or written */
+	uint64_t seen;
 	uint64_t wakeups;		/* waitmany: waits that ended in this pass */
 	uint64_t aside;			/* system calls of this pass that are not to be counted */
 	int64_t busy_ns;		/* fanout: this pass without the waiting in between */
