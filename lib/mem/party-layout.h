@@ -11,6 +11,7 @@
 
 #define PARTY_FREE		UINT64_C(0)
 #define PARTY_USED		UINT64_C(1)
+#define PARTY_LEAVING		UINT64_C(2)	/* as used; its process ends as it should */
 #define PARTY_STATE		UINT64_C(3)
 #define PARTY_SPACE_SHIFT	2
 #define PARTY_SPACES		64U

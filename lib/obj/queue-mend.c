@@ -91,8 +91,7 @@ bool queue_empty_seat(struct weir_queue *q, uint32_t name, uint64_t word)
 	mend_chunks(&q->store, seat, name, word);
 	give_up_watch(control, name);
 	add_relaxed(&control->returned, (uint64_t)count);	/* relaxed: a counter */
-	/* relaxed: whose it is next is not known before he says so */
-	store_relaxed(&seat->image, 0);
+	party_forget_image(&seat->name, word, &seat->image);
 	/* Always: one before us may have died between the two. order: AGAIN release */
 	add_seq(&control->notice, NOTICE_REQUEUED);
 	done = party_free(&seat->name, word);

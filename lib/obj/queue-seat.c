@@ -61,10 +61,10 @@ static uint32_t claim_any(struct weir_queue *q, uint64_t *ret_word)
 	return 0;
 }
 
-static void forget_ledger(struct weir_seat *seat)
+static void forget_ledger(struct weir_seat *seat, uint64_t word)
 {
 	/* relaxed: LEDGER; what stands there from the one before us was cleaned up */
-	store_relaxed(&seat->image, live_image());
+	store_relaxed(&seat->image, party_image(word));
 	store_relaxed(&seat->levels, 0);	/* relaxed: as above */
 	store_relaxed(&seat->taking, 0);	/* relaxed: as above */
 	store_relaxed(&seat->taking_again, 0);	/* relaxed: as above */
@@ -116,7 +116,7 @@ static int open_seat(struct weir_queue *q, struct queue_seat *s)
 	s->queue = q;
 	s->word = word;
 	s->shared = store_seat(&q->store, name);
-	forget_ledger(s->shared);
+	forget_ledger(s->shared, word);
 	s->tape = (struct tape){ .store = &q->store, .seat = s->shared, .name = name };
 	purse_open(&s->purse);
 	s->backlog.mode = backlog_mode(q);

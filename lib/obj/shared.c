@@ -12,6 +12,8 @@
 #include "wait/party.h"
 
 #define NUDGE_NS	NS_PER_MS
+/* How long who ends waits for threads that open or close a handle. */
+#define EXIT_NS		(100 * NS_PER_MS)
 /* When so many names have been used it is time to look whose they were. */
 #define MANY_PARTIES	64U
 
@@ -24,11 +26,11 @@ _Thread_local uint32_t shared_thread __attribute__((tls_model("initial-exec")));
 static struct shared *handles;
 static void *list_page;		/* struct turn */
 
-static int lock_list(bool *ret_locked)
+static int lock_list(int64_t deadline, bool *ret_locked)
 {
 	struct turn *turn = sys_wiped_once(&list_page, sizeof(*turn));
 
-	return turn ? turn_take(turn, 0, WEIR_FOREVER, ret_locked) : -ENOMEM;
+	return turn ? turn_take(turn, 0, deadline, ret_locked) : -ENOMEM;
 }
 
 static void unlock_list(bool locked)
@@ -39,7 +41,7 @@ static void unlock_list(bool locked)
 static int enlist(struct shared *s)
 {
 	bool locked;
-	int result = lock_list(&locked);
+	int result = lock_list(WEIR_FOREVER, &locked);
 
 	if (result < 0)
 		return result;
@@ -53,7 +55,7 @@ static void delist(struct shared *s)
 {
 	bool locked;
 
-	if (lock_list(&locked) < 0)
+	if (lock_list(WEIR_FOREVER, &locked) < 0)
 		return;
 	for (struct shared **link = &handles; *link; link = &(*link)->next)
 		if (*link == s) {
@@ -89,9 +91,16 @@ static bool empty(struct shared *s, uint32_t party, uint64_t word, bool died)
 	if (s->is->settle)
 		s->is->settle(s, party, word, died);
 	give_up_watch(s, party);
-	/* relaxed: whose it is next is not known before he says so */
-	store_relaxed(&p->image, 0);
+	party_forget_image(&p->name, word, &p->image);
 	return party_free(&p->name, word);
+}
+
+static bool has_something(struct shared *s, uint32_t party, uint64_t word)
+{
+	/* relaxed: only this party could change it */
+	if (((load_relaxed(&s->lock.state->word) ^ lock_name(party, word)) & LOCK_HOLDER_MASK) == 0)
+		return true;
+	return s->is->holds && s->is->holds(s, party);
 }
 
 bool shared_mend(struct shared *s, uint32_t party)
@@ -99,11 +108,14 @@ bool shared_mend(struct shared *s, uint32_t party)
 	struct weir_commons_control *control = s->commons.control;
 	struct weir_party *p = commons_party(&s->commons, party);
 	uint64_t word;
+	bool died;
 
-	if (!p || !party_gone(&p->name, &p->image, control->spaces, &word) ||
-	    !empty(s, party, word, true))
+	if (!p || !party_gone(&p->name, &p->image, control->spaces, &word))
 		return false;
-	add_relaxed(&control->deaths, 1);	/* relaxed: a counter */
+	died = (word & PARTY_STATE) == PARTY_USED || has_something(s, party, word);
+	if (!empty(s, party, word, died))
+		return false;
+	add_relaxed(&control->deaths, died);	/* relaxed: a counter */
 	return true;
 }
 
@@ -142,13 +154,12 @@ static uint32_t claim_any(struct shared *s, uint64_t *ret_word)
 
 	if (party == 0 && was > 0 && was % MANY_PARTIES == 0 && shared_mend_all(s) > 0)
 		party = claim_used(s, ret_word);
-	while (party == 0 && was + 1 < COMMONS_PARTIES) {
+	/* It only grows, where all are honest. */
+	for (uint32_t i = 1; party == 0 && i < COMMONS_PARTIES && was + 1 < COMMONS_PARTIES; i++) {
 		/* order: PARTY: those who look at all see it */
 		if (cas_seq(top, &was, was + 1))
 			was++;
-		else if (was >= COMMONS_PARTIES)
-			return 0;
-		if (claim(s, was, ret_word))
+		if (was > 0 && was < COMMONS_PARTIES && claim(s, was, ret_word))
 			party = was;
 	}
 	if (party == 0 && shared_mend_all(s) > 0)
@@ -164,7 +175,7 @@ static int sit(struct shared *s)
 	if (party == 0)
 		return -EUSERS;
 	/* relaxed: if we die before, nobody can have been this party in another program */
-	store_relaxed(&s->commons.parties[party].image, live_image());
+	store_relaxed(&s->commons.parties[party].image, party_image(word));
 	s->private->word = word;
 	/* order: SIT release, to shared_sit() */
 	store_release(&s->private->me, lock_name(party, word));
@@ -202,22 +213,32 @@ static void leave(struct shared *s)
 	empty(s, LOCK_PARTY(me), s->private->word, false);
 }
 
-static bool holds_something(struct shared *s)
+static void leave_if_empty(struct shared *s)
 {
 	uint64_t me = load_acquire(&s->private->me);	/* order: SIT acquire */
+	uint32_t party = LOCK_PARTY(me);
+	uint64_t word = s->private->word;
 
-	/* relaxed: if another thread of ours has it, that stays so or not */
-	if (((load_relaxed(&s->lock.state->word) ^ me) & LOCK_HOLDER_MASK) == 0)
-		return true;
-	return me != 0 && s->is->holds && s->is->holds(s, LOCK_PARTY(me));
+	if (me == 0 || has_something(s, party, word))
+		return;
+	/* Who waits in another thread may yet get what it waits for, before all ends. */
+	if (turn_needed())
+		party_leave(&commons_party(&s->commons, party)->name, word);
+	else
+		leave(s);
 }
 
 void shared_leave_all(void)
 {
+	bool locked;
+
+	/* Whoever has the list may have called exit() in a handler of a signal. */
+	if (lock_list(clock_now() + EXIT_NS, &locked) < 0)
+		return;
 	/* order: HANDLES acquire */
 	for (struct shared *s = load_acquire(&handles); s; s = load_acquire(&s->next))
-		if (!holds_something(s))
-			leave(s);
+		leave_if_empty(s);
+	unlock_list(locked);
 }
 
 /* Who ends with a lock in his hands has died: other threads may still be busy under it. */

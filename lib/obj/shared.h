@@ -49,7 +49,7 @@ struct shared_kind {
 struct shared_private {
 	uint64_t me;		/* as a lock's word, without the thread; 0: we have no party */
 	uint64_t word;		/* of the party's name */
-	uint32_t sleepers;	/* threads that may be asleep in a call */
+	uint32_t sleepers;	/* threads that wait in a call */
 	struct turn turn;	/* who sits down */
 };
 
@@ -112,7 +112,7 @@ static ALWAYS_INLINE int shared_sit(struct shared *s, uint64_t *ret_me)
 	return 0;
 }
 
-/* Clean up after @party if it has died; whether it had, and nobody was faster. */
+/* Clean up after @party if its process has ended; whether it had, and nobody was faster. */
 bool shared_mend(struct shared *s, uint32_t party);
 /* After all that have: how many. */
 int shared_mend_all(struct shared *s);
