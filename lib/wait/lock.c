@@ -29,6 +29,7 @@ struct waiter {
 	uint32_t flags;
 	int64_t deadline;
 	int64_t since;		/* when it began to sleep */
+	int64_t look_at;	/* when to look around next */
 	uint64_t seen;		/* what the word said when we looked last whether he has died */
 };
 
@@ -75,7 +76,7 @@ static bool is_there(const struct lock *l, uint32_t index)
 
 	/* relaxed: of those that are not there nothing is wanted */
 	return index < COMMONS_PARTIES &&
-	       (load_relaxed(&party->name.low) & PARTY_STATE) == PARTY_USED &&
+	       (load_relaxed(&party->name.low) & PARTY_STATE) != PARTY_FREE &&
 	       !party_gone(&party->name, &party->image, l->control->spaces, &word);
 }
 
@@ -162,8 +163,8 @@ static int spin(struct waiter *w)
  * Sleeping
  */
 
-/* Until when: often, if nobody else does. */
-static int64_t slice(struct waiter *w)
+/* When to look around: often, if nobody else does. */
+static int64_t next_look(struct waiter *w)
 {
 	struct lock *l = w->lock;
 	uint32_t nobody = 0, mine = LOCK_PARTY(w->me);
@@ -174,7 +175,7 @@ static int64_t slice(struct waiter *w)
 		often = SLEEP_NS;
 	else if (often < WATCH_NS)
 		often = WATCH_NS;
-	return clock_cap(w->deadline, now, often < SLEEP_NS ? often : SLEEP_NS);
+	return now + (often < SLEEP_NS ? often : SLEEP_NS);
 }
 
 /* Whoever keeps watch may have died, too. */
@@ -193,15 +194,29 @@ static void lay_down_watch(struct waiter *w)
 	cas_seq(&w->lock->state->watch, &mine, 0);	/* order: WATCH */
 }
 
-/* When a slice has ended: the same one has had it all that time. */
+/*
+ * Not when a sleep has lasted for as long, but by the clock: signals may come so often that none
+ * does.
+ */
 static void look_around(struct waiter *w)
 {
+	/* The same one has had it all that time? */
 	uint64_t word = load_relaxed(&w->lock->state->word);	/* relaxed: a hint */
 
 	watch_the_watch(w);
 	if (word == w->seen)
 		look_after(w->lock);
 	w->seen = word;
+	w->look_at = INT64_MAX;
+}
+
+static int64_t slice(struct waiter *w)
+{
+	int64_t look_at = next_look(w);
+
+	if (look_at < w->look_at)
+		w->look_at = look_at;
+	return w->look_at < w->deadline ? w->look_at : w->deadline;
 }
 
 /* As try(); -EAGAIN: once more. */
@@ -210,6 +225,7 @@ static int sleep_once(struct waiter *w)
 	struct lock *l = w->lock;
 	uint32_t listened = bell_listen(&l->state->bell);
 	int result = try(l, w->me), slept;
+	int64_t now;
 
 	if (result >= 0)
 		return result;
@@ -223,9 +239,10 @@ static int sleep_once(struct waiter *w)
 		return result;
 	if (slept == -EINTR && (w->flags & WEIR_INTR))
 		return -EINTR;
-	if (slept == -ETIMEDOUT)
+	now = clock_now();
+	if (now >= w->look_at)
 		look_around(w);
-	if (clock_now() >= w->deadline) {
+	if (now >= w->deadline) {
 		result = try(l, w->me);
 		return result >= 0 ? result : -ETIMEDOUT;
 	}
@@ -240,7 +257,6 @@ static int wait_asleep(struct waiter *w)
 	w->since = clock_now();
 	/* The same one has had it while we were awake. */
 	look_around(w);
-	add_seq(l->sleepers, 1);	/* order: CLOSING, before we look whether it is */
 	do
 		result = sleep_once(w);
 	while (result == -EAGAIN);
@@ -248,6 +264,19 @@ static int wait_asleep(struct waiter *w)
 	/* What we were woken for is the next one's. */
 	if (result < 0 && lock_is_free(l))
 		bell_ring(&l->state->bell);
+	return result;
+}
+
+static int wait_awake_then_asleep(struct waiter *w)
+{
+	struct lock *l = w->lock;
+	int result = -EAGAIN;
+
+	add_seq(l->sleepers, 1);	/* order: CLOSING, before we look whether it is */
+	if (l->may_spin && !(w->flags & WEIR_NOSPIN))
+		result = spin(w);
+	if (result < 0)
+		result = wait_asleep(w);
 	add_seq(l->sleepers, -1U);	/* order: CLOSING, to whoever closes: our last touch */
 	return result;
 }
@@ -269,12 +298,7 @@ int lock_take_slow(struct lock *l, uint64_t me, uint32_t flags, int64_t deadline
 		look_after_now_and_then(l);
 		return try(l, me);
 	}
-	if (l->may_spin && !(flags & WEIR_NOSPIN)) {
-		result = spin(&w);
-		if (result >= 0)
-			return result;
-	}
-	return wait_asleep(&w);
+	return wait_awake_then_asleep(&w);
 }
 
 int lock_take_again(struct lock *l, uint64_t me, uint32_t flags, int64_t deadline)

@@ -26,7 +26,7 @@ struct lock {
 	struct weir_commons_control *control;
 	struct weir_party *parties;
 	const uint32_t *closing;	/* the handle is: sleepers leave */
-	uint32_t *sleepers;		/* how many threads of this process may be asleep */
+	uint32_t *sleepers;		/* how many threads of this process wait for it */
 	int64_t looked_at;		/* when one who never sleeps has looked after the holder */
 	uint32_t spin_ns;		/* how long staying awake is worth it; any thread */
 	bool may_spin;
