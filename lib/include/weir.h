@@ -15,6 +15,8 @@
 #include <weir/process.h>
 #include <weir/pump.h>
 #include <weir/queue.h>
+#include <weir/rwlock.h>
+#include <weir/semaphore.h>
 #include <weir/version.h>
 #include <weir/waitset.h>
 

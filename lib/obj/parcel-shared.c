@@ -9,11 +9,15 @@
 #include <fcntl.h>
 
 #include "obj/lock.h"
+#include "obj/rwlock.h"
+#include "obj/semaphore.h"
 #include "obj/shared.h"
 #include "sys/sys.h"
 
 static const struct shared_kind *const kinds[] = {
 	[WEIR_KIND_LOCK] = &shared_kind_lock,
+	[WEIR_KIND_SEMAPHORE] = &shared_kind_semaphore,
+	[WEIR_KIND_RWLOCK] = &shared_kind_rwlock,
 };
 
 static const struct shared_kind *kind_of(const struct parcel_note *n)

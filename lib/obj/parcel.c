@@ -118,6 +118,8 @@ static const struct parcel_kind *const kinds[] = {
 	[WEIR_KIND_PIPE_END] = &end_kind,
 	[WEIR_KIND_QUEUE] = &parcel_queue,
 	[WEIR_KIND_LOCK] = &parcel_shared,
+	[WEIR_KIND_SEMAPHORE] = &parcel_shared,
+	[WEIR_KIND_RWLOCK] = &parcel_shared,
 };
 
 static const struct parcel_kind *kind_of(uint32_t kind)

@@ -36,6 +36,10 @@ extern "C" {
 #define WEIR_KIND_QUEUE		UINT32_C(2)
 /** A struct weir_lock. */
 #define WEIR_KIND_LOCK		UINT32_C(3)
+/** A struct weir_semaphore. */
+#define WEIR_KIND_SEMAPHORE	UINT32_C(4)
+/** A struct weir_rwlock. */
+#define WEIR_KIND_RWLOCK	UINT32_C(5)
 
 /** Room for any text of weir_export(), with its end. */
 #define WEIR_EXPORT_SIZE	256
