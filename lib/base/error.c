@@ -24,6 +24,7 @@ static const struct {
 	{ EPROTO, "what came is not what was expected" },
 	{ EOPNOTSUPP, "this end does not go in that direction" },
 	{ ENOENT, "there is no such element, key or name" },
+	{ ECANCELED, "the barrier is broken" },
 	{ EUSERS, "too many processes or threads use the object" },
 	{ EPERM, "it is not the caller's to release" },
 	{ EOVERFLOW, "the count would become too large" },

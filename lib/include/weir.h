@@ -3,10 +3,13 @@
 #ifndef WEIR_H
 #define WEIR_H
 
+#include <weir/barrier.h>
 #include <weir/base.h>
 #include <weir/batch.h>
 #include <weir/builder.h>
+#include <weir/condition.h>
 #include <weir/engine.h>
+#include <weir/event.h>
 #include <weir/handle.h>
 #include <weir/listener.h>
 #include <weir/lock.h>

@@ -18,6 +18,9 @@ static const struct shared_kind *const kinds[] = {
 	[WEIR_KIND_LOCK] = &shared_kind_lock,
 	[WEIR_KIND_SEMAPHORE] = &shared_kind_semaphore,
 	[WEIR_KIND_RWLOCK] = &shared_kind_rwlock,
+	[WEIR_KIND_EVENT] = &shared_kind_event,
+	[WEIR_KIND_CONDITION] = &shared_kind_condition,
+	[WEIR_KIND_BARRIER] = &shared_kind_barrier,
 };
 
 static const struct shared_kind *kind_of(const struct parcel_note *n)

@@ -120,6 +120,9 @@ static const struct parcel_kind *const kinds[] = {
 	[WEIR_KIND_LOCK] = &parcel_shared,
 	[WEIR_KIND_SEMAPHORE] = &parcel_shared,
 	[WEIR_KIND_RWLOCK] = &parcel_shared,
+	[WEIR_KIND_EVENT] = &parcel_shared,
+	[WEIR_KIND_CONDITION] = &parcel_shared,
+	[WEIR_KIND_BARRIER] = &parcel_shared,
 };
 
 static const struct parcel_kind *kind_of(uint32_t kind)

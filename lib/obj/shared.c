@@ -16,6 +16,8 @@
 #define EXIT_NS		(100 * NS_PER_MS)
 /* When so many names have been used it is time to look whose they were. */
 #define MANY_PARTIES	64U
+/* How often others may change a bell before it is armed. */
+#define MARK_TIMES	1000
 
 _Thread_local uint32_t shared_thread __attribute__((tls_model("initial-exec")));
 
@@ -427,15 +429,14 @@ void shared_close(struct shared *s)
 
 int shared_sleep(struct shared *s, uint32_t *bell, uint32_t listened, int64_t until)
 {
-	uint32_t *sleepers = &s->private->sleepers;
 	int result = -ESHUTDOWN;
 
-	add_seq(sleepers, 1);	/* order: CLOSING, before we look whether it is */
+	shared_visit(s);
 	if (!load_seq(&s->closing))	/* order: CLOSING, after we are counted */
 		result = bell_sleep(bell, listened, until);
 	if (load_seq(&s->closing))	/* order: CLOSING */
 		result = -ESHUTDOWN;
-	add_seq(sleepers, -1U);	/* order: CLOSING, to whoever closes */
+	shared_depart(s);
 	return result;
 }
 
@@ -460,4 +461,19 @@ void shared_ring(struct shared *s, uint32_t *bell, bool all)
 		bell_ring_all(bell);
 	else
 		bell_ring(bell);
+}
+
+int shared_look(struct shared *s, uint32_t events, bool arm, uint32_t *ret_ready)
+{
+	uint32_t *bell = s->is->bell(s), was;
+
+	*ret_ready = s->is->ready(s) & events;
+	if (*ret_ready || !arm)
+		return 0;
+	was = load_relaxed(bell);	/* relaxed: the exchange finds out */
+	for (int i = 0; i < MARK_TIMES && !bell_mark(bell, &was, BELL_ARMED, true); i++)
+		;
+	/* order: SLEEP: after the mark, before whoever brings something looks for it */
+	*ret_ready = s->is->ready(s) & events;
+	return *ret_ready ? 0 : SOURCE_SELDOM;
 }

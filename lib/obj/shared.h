@@ -71,6 +71,9 @@ struct shared {
 #define COMMONS_WITH_LOCK (UINT32_C(1) << 31)
 
 extern const struct shared_kind shared_kind_lock;
+extern const struct shared_kind shared_kind_event;
+extern const struct shared_kind shared_kind_condition;
+extern const struct shared_kind shared_kind_barrier;
 
 /* The number of this thread; 0: not asked for yet. */
 extern _Thread_local uint32_t shared_thread __attribute__((tls_model("initial-exec")));
@@ -118,6 +121,20 @@ bool shared_mend(struct shared *s, uint32_t party);
 int shared_mend_all(struct shared *s);
 
 /*
+ * Be inside a call that may sleep: who closes the handle waits for us to depart, which is our last
+ * touch of it.
+ */
+static inline void shared_visit(struct shared *s)
+{
+	add_seq(&s->private->sleepers, 1);	/* order: CLOSING, before we look whether it is */
+}
+
+static inline void shared_depart(struct shared *s)
+{
+	add_seq(&s->private->sleepers, -1U);	/* order: CLOSING, to whoever closes */
+}
+
+/*
  * Sleep on @bell, of which bell_listen() said @listened, until @until: 0, -ETIMEDOUT, -EINTR;
  * -ESHUTDOWN: the handle is being closed. Look again after this whatever it says, after
  * bell_heard().
@@ -126,6 +143,12 @@ int shared_sleep(struct shared *s, uint32_t *bell, uint32_t listened, int64_t un
 
 /* After something was stored that @bell is about: wake one, or all; signal wait sets. */
 void shared_ring(struct shared *s, uint32_t *bell, bool all);
+
+/*
+ * For wait sets: which of @events hold now. If none, and @arm, whoever brings one writes to the
+ * eventfd; and SOURCE_SELDOM is returned, otherwise 0.
+ */
+int shared_look(struct shared *s, uint32_t events, bool arm, uint32_t *ret_ready);
 
 /* Have the lock of the control: WEIR_OWNER_DIED, 0, or as lock_take() and shared_sit(). */
 static inline int shared_lock(struct shared *s, uint32_t flags, int64_t deadline)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sources of wait sets: adding, changing, removing, and how each kind is looked at. */
+/* The sources of wait sets: how each kind is begun and looked at, changing and removing. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -8,6 +8,7 @@
 #include "obj/listener.h"
 #include "obj/pipe.h"
 #include "obj/queue.h"
+#include "obj/shared.h"
 #include "obj/waitset.h"
 #include "sys/sys.h"
 
@@ -64,6 +65,8 @@ static struct watched *watched_of(struct source *s)
 		return &s->object.end->watched;
 	case SOURCE_QUEUE:
 		return &s->object.queue->watched;
+	case SOURCE_SHARED:
+		return &s->object.shared->watched;
 	case SOURCE_LISTENER:
 		return &s->object.listener->watched;
 	default:
@@ -152,6 +155,8 @@ static int bell_fd(const struct source *s, unsigned int which)
 
 	if (s->kind == SOURCE_PIPE)
 		return pipe_source_bell(s->object.end, event);
+	if (s->kind == SOURCE_SHARED)
+		return s->object.shared->event;
 	return queue_source_fd(s->object.queue, which == WHICH_IN ? QUEUE_READER : QUEUE_WRITER);
 }
 
@@ -206,6 +211,9 @@ static int begin_object(const struct source *s, uint32_t events)
 {
 	if (s->kind == SOURCE_PIPE)
 		return pipe_source_begin(s->object.end, events);
+	/* Whoever changes it always looks whether it is armed. */
+	if (s->kind == SOURCE_SHARED)
+		return 0;
 	return queue_source_begin(s->object.queue, events);
 }
 
@@ -219,6 +227,8 @@ int source_look(struct source *s, bool arm)
 	/* Nothing is wanted of it for now. */
 	if (s->events == 0)
 		return 0;
+	if (s->kind == SOURCE_SHARED)
+		return shared_look(s->object.shared, s->events, arm, &s->ready);
 	result = arm ? queue_source_arm(s->object.queue, s->events, &s->ready)
 		     : queue_source_look(s->object.queue, s->events, &s->ready);
 	/* A call would say so at once. */
@@ -235,6 +245,7 @@ static int start(struct source *s)
 	switch (s->kind) {
 	case SOURCE_PIPE:
 	case SOURCE_QUEUE:
+	case SOURCE_SHARED:
 		result = begin_object(s, s->events);
 		if (result == 0)
 			result = watch_bells(s, s->events);
@@ -291,23 +302,6 @@ void source_free(struct source *s)
  * Adding
  */
 
-static struct source *new_source(struct weir_waitset *set, enum source_kind kind, uint32_t events,
-				 void *cookie)
-{
-	struct source *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->kind = kind;
-	s->set = set;
-	s->events = events;
-	s->cookie = cookie;
-	s->fd = -1;
-	s->bells[WHICH_IN] = s->bells[WHICH_OUT] = SOURCE_NO_BELL;
-	s->due = WEIR_FOREVER;
-	return s;
-}
-
 /* The set is locked, and the ties. */
 static int enter(struct source *s)
 {
@@ -345,15 +339,12 @@ static int enter(struct source *s)
 	return 0;
 }
 
-/* Takes @s, also when it fails; but not its descriptor. */
-static int add(struct weir_waitset *set, struct source *s, uint64_t *ret_source)
+int source_add(struct source *s, uint64_t *ret_source)
 {
+	struct weir_waitset *set = s->set;
 	bool ties, locked;
-	int result;
+	int result = lock_ties(&ties);
 
-	if (!s)
-		return -ENOMEM;
-	result = lock_ties(&ties);
 	if (result == 0) {
 		locked = waitset_lock(set);
 		result = enter(s);
@@ -367,116 +358,11 @@ static int add(struct weir_waitset *set, struct source *s, uint64_t *ret_source)
 	return result;
 }
 
-static int check_set(const struct weir_waitset *set)
+int waitset_check(const struct weir_waitset *set)
 {
 	if (!set)
 		return -EINVAL;
 	return set->private->ours ? 0 : -EBUSY;
-}
-
-int weir_waitset_add_pipe(struct weir_waitset *set, struct weir_end *end, uint32_t events,
-			  void *cookie, uint64_t *ret_source)
-{
-	int result = check_set(set);
-	struct source *s;
-
-	if (result == 0 && (!end || (events & ~BOTH)))
-		result = -EINVAL;
-	if (result < 0)
-		return result;
-	s = new_source(set, SOURCE_PIPE, events, cookie);
-	if (s)
-		s->object.end = end;
-	return add(set, s, ret_source);
-}
-
-int weir_waitset_add_queue(struct weir_waitset *set, struct weir_queue *queue, uint32_t events,
-			   void *cookie, uint64_t *ret_source)
-{
-	int result = check_set(set);
-	struct source *s;
-
-	if (result == 0 && (!queue || (events & ~BOTH)))
-		result = -EINVAL;
-	if (result < 0)
-		return result;
-	s = new_source(set, SOURCE_QUEUE, events, cookie);
-	if (s)
-		s->object.queue = queue;
-	return add(set, s, ret_source);
-}
-
-int weir_waitset_add_listener(struct weir_waitset *set, struct weir_listener *listener,
-			      void *cookie, uint64_t *ret_source)
-{
-	int result = check_set(set);
-	struct source *s;
-
-	if (result == 0 && !listener)
-		result = -EINVAL;
-	if (result < 0)
-		return result;
-	s = new_source(set, SOURCE_LISTENER, WEIR_IN, cookie);
-	if (s)
-		s->object.listener = listener;
-	return add(set, s, ret_source);
-}
-
-int weir_waitset_add_process(struct weir_waitset *set, int32_t pid, void *cookie,
-			     uint64_t *ret_source)
-{
-	int result = check_set(set), fd;
-	struct source *s;
-
-	if (result == 0 && pid <= 0)
-		result = -EINVAL;
-	if (result < 0)
-		return result;
-	fd = sys_pidfd(pid);
-	if (fd < 0)
-		return fd;
-	fd = sys_move_high(fd);
-	s = new_source(set, SOURCE_PROCESS, WEIR_IN, cookie);
-	if (s)
-		s->fd = fd;
-	result = add(set, s, ret_source);
-	if (result < 0)
-		sys_close(fd);
-	return result;
-}
-
-int weir_waitset_add_fd(struct weir_waitset *set, int fd, uint32_t events, void *cookie,
-			uint64_t *ret_source)
-{
-	int result = check_set(set);
-	struct source *s;
-
-	if (result == 0 && (fd < 0 || (events & ~BOTH)))
-		result = -EINVAL;
-	if (result < 0)
-		return result;
-	s = new_source(set, SOURCE_FD, events, cookie);
-	if (s)
-		s->fd = fd;
-	return add(set, s, ret_source);
-}
-
-int weir_waitset_add_timer(struct weir_waitset *set, int64_t first, int64_t period, void *cookie,
-			   uint64_t *ret_source)
-{
-	int result = check_set(set);
-	struct source *s;
-
-	if (result == 0 && (first < 0 || period < 0))
-		result = -EINVAL;
-	if (result < 0)
-		return result;
-	s = new_source(set, SOURCE_TIMER, WEIR_IN, cookie);
-	if (s) {
-		s->due = first;
-		s->period = period;
-	}
-	return add(set, s, ret_source);
 }
 
 /*
@@ -515,6 +401,10 @@ static int change(struct source *s, uint32_t events)
 	if (!s)
 		return -ENOENT;
 	switch (s->kind) {
+	case SOURCE_SHARED:
+		if (events & ~WEIR_IN)
+			return -EINVAL;
+		return change_object(s, events);
 	case SOURCE_QUEUE:
 	case SOURCE_PIPE:
 		return change_object(s, events);
@@ -529,7 +419,7 @@ static int change(struct source *s, uint32_t events)
 
 int weir_waitset_change(struct weir_waitset *set, uint64_t source, uint32_t events)
 {
-	int result = check_set(set);
+	int result = waitset_check(set);
 	bool locked;
 
 	if (result == 0 && (events & ~BOTH))
@@ -547,7 +437,7 @@ int weir_waitset_change(struct weir_waitset *set, uint64_t source, uint32_t even
 int weir_waitset_change_timer(struct weir_waitset *set, uint64_t source, int64_t first,
 			      int64_t period)
 {
-	int result = check_set(set);
+	int result = waitset_check(set);
 	struct source *s;
 	bool locked;
 
@@ -574,7 +464,7 @@ int weir_waitset_change_timer(struct weir_waitset *set, uint64_t source, int64_t
 
 int weir_waitset_remove(struct weir_waitset *set, uint64_t source)
 {
-	int result = check_set(set);
+	int result = waitset_check(set);
 	bool ties, locked;
 	struct source *s;
 

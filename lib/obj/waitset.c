@@ -26,6 +26,7 @@
 #define ASK_NS		(20 * NS_PER_US)
 /* How long after a look that was not certain the next one is. */
 #define LOOK_AGAIN_NS	(4 * NS_PER_MS)
+#define SELDOM_NS	(1 * NS_PER_S)
 /*
  * When nothing has come for so long, all that rest are looked at, in case somebody has died just
  * before he would have signalled; and again after twice that, up to so long. That is also how long
@@ -82,7 +83,9 @@ static void look(struct weir_waitset *set, struct source *s, int64_t now)
 		return;
 	if (later & SOURCE_SOON)
 		s->settled = now + SOURCE_SETTLE_NS;
-	s->again = later & SOURCE_LATER ? now + LOOK_AGAIN_NS : WEIR_FOREVER;
+	s->again = later & SOURCE_SELDOM ? now + SELDOM_NS : WEIR_FOREVER;
+	if (later & SOURCE_LATER)
+		s->again = now + LOOK_AGAIN_NS;
 	waitset_set_due(s, earlier(s->again, now < s->settled ? s->settled : WEIR_FOREVER));
 }
 

@@ -23,9 +23,12 @@
 #include "wait/turn.h"
 #include "weir/waitset.h"
 
+struct shared;
+
 enum source_kind {
 	SOURCE_PIPE,
 	SOURCE_QUEUE,
+	SOURCE_SHARED,		/* an event, and all else that says in its kind when it is ready */
 	SOURCE_LISTENER,
 	SOURCE_PROCESS,
 	SOURCE_FD,
@@ -56,6 +59,7 @@ struct source {
 	union {
 		struct weir_end *end;
 		struct weir_queue *queue;
+		struct shared *shared;
 		struct weir_listener *listener;
 	} object;
 	int fd;				/* what the kernel says something of; -1: none */
@@ -95,7 +99,7 @@ struct weir_waitset {
 	uint32_t generations;		/* of ids */
 	uint32_t count;
 	uint32_t room;
-	uint32_t objects;		/* pipes and queues */
+	uint32_t objects;		/* pipes, queues and what is shared */
 	struct source **heap;		/* those that have a time; room for all */
 	uint32_t heap_count;
 	struct source_list to_look_at;
@@ -129,17 +133,21 @@ void waitset_move(struct source *s, struct source_list *list);
 /* When its time comes; WEIR_FOREVER: never. */
 void waitset_set_due(struct source *s, int64_t due);
 
-/* waitset-source.c. The caller has the lock. */
+/* waitset-source.c. The caller has the lock, unless it says otherwise. */
 /* Look, and arm if there is nothing and @arm: 0, or SOURCE_*. */
 int source_look(struct source *s, bool arm);
 void source_free(struct source *s);
 /* Forget all sources. */
 void waitset_empty(struct weir_waitset *set);
 struct source *waitset_find(struct weir_waitset *set, uint64_t id);
+/* For those who do not have it: 0; -EINVAL; -EBUSY: the set is another process's. */
+int waitset_check(const struct weir_waitset *set);
+/* Have it in its set. Takes it, also when it fails; but not its descriptor. */
+int source_add(struct source *s, uint64_t *ret_source);
 
 static inline bool source_is_object(const struct source *s)
 {
-	return s->kind == SOURCE_PIPE || s->kind == SOURCE_QUEUE;
+	return s->kind == SOURCE_PIPE || s->kind == SOURCE_QUEUE || s->kind == SOURCE_SHARED;
 }
 
 /* Ids are of a place and a generation; keys have two bits more. */

@@ -15,6 +15,8 @@ struct source;
 #define SOURCE_LATER	1
 /* Look again in SOURCE_SETTLE_NS: somebody may not have seen that it is armed. */
 #define SOURCE_SOON	2
+/* Look again in a second: somebody may have died who was to signal. */
+#define SOURCE_SELDOM	4
 #define SOURCE_SETTLE_NS (200 * NS_PER_US)
 
 struct watched {

@@ -90,4 +90,24 @@ static ALWAYS_INLINE void lock_give(struct lock *l)
 	bell_ring(&l->state->bell);
 }
 
+/* Give back what is ours, however often we have it: how often besides once. */
+static inline uint32_t lock_give_all(struct lock *l)
+{
+	uint32_t depth = load_relaxed(&l->state->depth);	/* relaxed: ours */
+
+	store_relaxed(&l->state->depth, 0);	/* relaxed: ours */
+	lock_give(l);
+	return depth;
+}
+
+/* Have it again as often; otherwise as lock_take(). */
+static inline int lock_take_all(struct lock *l, uint64_t me, uint32_t depth)
+{
+	int result = lock_take(l, me, 0, WEIR_FOREVER);
+
+	if (result >= 0)
+		store_relaxed(&l->state->depth, depth);	/* relaxed: ours */
+	return result;
+}
+
 #endif

@@ -14,7 +14,7 @@
 static const int own[] = {
 	0,	    EAGAIN,   ETIMEDOUT, EINTR,	 EPIPE,	     ESHUTDOWN, EBUSY,
 	EOWNERDEAD, EMSGSIZE, EBADMSG,	 EPROTO, EOPNOTSUPP, ENOENT,	EINVAL,
-	EPERM,	    EUSERS,   EOVERFLOW,
+	EPERM,	    EUSERS,   EOVERFLOW, ECANCELED,
 };
 
 START_TEST(each_own_error_has_a_text_of_its_own)

@@ -16,6 +16,7 @@
  *	-EBADMSG	the shared memory holds what no honest peer writes; the object is poisoned
  *	-EPROTO		what came is not what was expected: a layout that this library does not
  *			know, a message that is no object, an object of another type
+ *	-ECANCELED	the barrier is broken: somebody gave up, or wanted it so
  *	-EUSERS		no more processes, or threads, can use the object
  *	-EPERM		it is not the caller's to release
  *	-EOVERFLOW	a count would become larger than it may

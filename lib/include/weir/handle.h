@@ -40,6 +40,12 @@ extern "C" {
 #define WEIR_KIND_SEMAPHORE	UINT32_C(4)
 /** A struct weir_rwlock. */
 #define WEIR_KIND_RWLOCK	UINT32_C(5)
+/** A struct weir_event_flag. */
+#define WEIR_KIND_EVENT		UINT32_C(6)
+/** A struct weir_condition. */
+#define WEIR_KIND_CONDITION	UINT32_C(7)
+/** A struct weir_barrier. */
+#define WEIR_KIND_BARRIER	UINT32_C(8)
 
 /** Room for any text of weir_export(), with its end. */
 #define WEIR_EXPORT_SIZE	256

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A wait set: one wait for any mix of pipe ends, queues, listeners, processes, descriptors and
- * timers.
+ * A wait set: one wait for any mix of pipe ends, queues, events, listeners, processes, descriptors
+ * and timers.
  *
  *	weir_waitset(&set, NULL);
  *	weir_waitset_add_queue(set, jobs, WEIR_IN, jobs, NULL);
@@ -11,9 +11,9 @@
  *		serve(events[i].cookie, events[i].events);
  *
  * Events are by level: a source is reported by each wait for as long as what was asked for holds,
- * and it does not matter how much of it is taken at a time. Of pipes and queues it is looked up in
- * their memory just before, so no wait ends for nothing; but others who use the same object may be
- * quicker, so receive with a deadline of 0. Sources that stay ready take turns.
+ * and it does not matter how much of it is taken at a time. Of pipes, queues and events it is
+ * looked up in their memory just before, so no wait ends for nothing; but others who use the same
+ * object may be quicker, so receive with a deadline of 0. Sources that stay ready take turns.
  *
  * A set belongs to the process that made it; a forked child can do nothing with it but close it.
  * Any thread may add, change and remove sources, while others wait too, and several threads may
@@ -31,6 +31,7 @@
 
 #include <weir/base.h>
 #include <weir/engine.h>
+#include <weir/event.h>
 #include <weir/listener.h>
 #include <weir/pipe.h>
 #include <weir/queue.h>
@@ -98,6 +99,16 @@ WEIR_PUBLIC int weir_waitset_add_pipe(struct weir_waitset *set, struct weir_end 
  */
 WEIR_PUBLIC int weir_waitset_add_queue(struct weir_waitset *set, struct weir_queue *queue,
 				       uint32_t events, void *cookie, uint64_t *ret_source);
+
+/**
+ * Wait for an event to be set: WEIR_IN while it is. Otherwise as weir_waitset_add_pipe(), but
+ * without cost to others while the set is awake.
+ *
+ * If somebody dies inside weir_event_set() it may be found a second later.
+ * Returns 0, or -EBUSY (in a forked child), -EEXIST, -EINVAL, -ENOMEM, -ENOSPC.
+ */
+WEIR_PUBLIC int weir_waitset_add_event(struct weir_waitset *set, struct weir_event_flag *event,
+				       void *cookie, uint64_t *ret_source);
 
 /**
  * Wait for clients: WEIR_IN while there is something to do for weir_accept(), which has to be
