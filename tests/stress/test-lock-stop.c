@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* As tests/fault/test-lock-stop.c, at each instruction. */
+#include "fault/lib/lock-strike.h"
+#include "support.h"
+
+#define CASE_SECONDS 3600
+
+START_TEST(stopped_at_an_instruction_it_goes_on_as_if_nothing_had_been)
+{
+	lock_strike_act((size_t)_i, 0, true);
+}
+END_TEST
+
+START_TEST(totals_are_printed)
+{
+	lock_strike_report();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("lock-stop");
+	TCase *tcase = tcase_create("stop");
+	const char *unavailable = stepper_unavailable();
+
+	if (unavailable)
+		test_skip_all(unavailable);
+	lock_strike_init();
+	tcase_set_timeout(tcase, CASE_SECONDS);
+	tcase_add_loop_test(tcase, stopped_at_an_instruction_it_goes_on_as_if_nothing_had_been, 0,
+			    (int)lock_act_count);
+	tcase_add_test(tcase, totals_are_printed);
+	suite_add_tcase(suite, tcase);
+	return test_main(suite);
+}
