@@ -303,8 +303,8 @@ static uint32_t party_of(const struct lworld *w, pid_t pid)
 }
 
 /*
- * It stands still: whether it has the lock. Of a dead one, for whose lock nobody sleeps, it is to be
- * told until the victim has had it and given it back.
+ * It stands still: whether it has the lock. Of a dead one, for whose lock nobody sleeps, it is to
+ * be told until the victim has had it and given it back.
  */
 static void look_at_word(struct lworld *w)
 {

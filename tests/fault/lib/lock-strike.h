@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kill, or stop, a process at its instructions in each act on a lock, with others asleep for it, and
- * judge what is left: the lock can be had; those who are given it are told of a death exactly if the
- * word named the dead one when it died; who sleeps wakes; what is protected is whole; nobody's name
- * is left in the table.
+ * Kill, or stop, a process at its instructions in each act on a lock, with others asleep for it,
+ * and judge what is left: the lock can be had; those who are given it are told of a death exactly
+ * if the word named the dead one when it died; who sleeps wakes; what is protected is whole;
+ * nobody's name is left in the table.
  */
 #ifndef WEIR_TESTS_FAULT_LOCK_STRIKE_H
 #define WEIR_TESTS_FAULT_LOCK_STRIKE_H
