@@ -12,7 +12,7 @@
 
 #define NOTICES_MAX	400000
 /* Of the passes through a loop: so many from the beginning, and one of so many others. */
-#define LOOP_FIRST	2
+#define LOOP_FIRST	4
 #define LOOP_ONE_OF	40
 #define LONGEST		60000
 /* What must happen happens within this time, on a machine that is busy. */
@@ -477,9 +477,14 @@ static bool beside_effect(const struct way *way, size_t i)
 
 static bool chosen(const struct way *way, size_t i, uint32_t most)
 {
-	if (way->points[i].nth >= LOOP_FIRST && test_random_below(LOOP_ONE_OF) != 0)
+	const struct way_point *p = &way->points[i];
+
+	if (p->nth >= LOOP_FIRST && !p->slept && !p->called && !beside_effect(way, i) &&
+	    test_random_below(LOOP_ONE_OF) != 0)
 		return false;
 	if (most == 0 || i + 1 == way->count)
+		return true;
+	if (p->slept)
 		return true;
 	if (beside_effect(way, i))
 		return test_random_below(12) < most;
