@@ -227,7 +227,7 @@ static int child(void *arg)
 		result = execute(plan);
 	}
 	shared->error = result;
-	task_exit(NOT_EXECUTED);
+	return NOT_EXECUTED;
 }
 
 /*

@@ -16,7 +16,6 @@
 #include "obj/shared.h"
 #include "sys/sys.h"
 #include "weir/base.h"
-#include "wait/live.h"
 
 /* Of a child that has not begun. */
 #define NOT_BEGUN 255
@@ -51,13 +50,6 @@ void weir_process_exit(int code)
 	exit(code);
 }
 
-/* The end of the parent may have come before anybody would have been told of it. */
-static void look_at_line(const struct weir_process *p)
-{
-	if (p->line_end >= 0 && live_hung_up(p->line_end))
-		raise(p->signal);
-}
-
 _Noreturn static void run(struct weir_process *p, int (*function)(void *arg), void *arg,
 			  const struct signal_mask *mask)
 {
@@ -73,7 +65,6 @@ _Noreturn static void run(struct weir_process *p, int (*function)(void *arg), vo
 	p->starting = false;
 	started = p->pid = getpid();
 	process_become(p);
-	look_at_line(p);
 	task_set_signals(mask);
 	leave(function(arg));
 }

@@ -314,6 +314,44 @@ START_TEST(signal_mask_is_the_callers)
 }
 END_TEST
 
+static pid_t parent;
+static volatile sig_atomic_t strayed;
+
+static void note_stray(int signal)
+{
+	(void)signal;
+	strayed |= getpid() != parent;
+}
+
+static int signal_all(void *arg)
+{
+	(void)arg;
+	signal(SIGUSR1, SIG_IGN);
+	while (true)
+		kill(0, SIGUSR1);
+	return 0;
+}
+
+/* The child shares the memory: a handler that runs there would be seen here. */
+START_TEST(no_handler_runs_in_the_child)
+{
+	struct sigaction action = { .sa_handler = note_stray, .sa_flags = SA_RESTART };
+	struct child child;
+
+	ck_assert_int_eq(setpgid(0, 0), 0);
+	parent = getpid();
+	sigaction(SIGUSR1, &action, NULL);
+	child = child_start(signal_all, NULL);
+	for (int i = 0; i < 50; i++) {
+		int code = process_result(spawn("code", "0", NULL));
+
+		ck_assert(code == 0 || code == -SIGUSR1);
+	}
+	child_kill(&child);
+	ck_assert_int_eq(strayed, 0);
+}
+END_TEST
+
 /*
  * Many threads at once, while others allocate and fork
  */
@@ -420,6 +458,7 @@ int main(void)
 	tcase_add_test(tcase, no_handle_is_an_error_and_leaves_nothing);
 	tcase_add_test(tcase, environment_is_the_given_one);
 	tcase_add_test(tcase, signal_mask_is_the_callers);
+	tcase_add_test(tcase, no_handler_runs_in_the_child);
 	tcase_add_test(tcase, many_threads_start_and_spawn);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);
