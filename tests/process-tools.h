@@ -43,6 +43,14 @@ static inline int process_result(struct weir_process *p)
 	return code;
 }
 
+/* It has ended, and nobody has reaped it yet. */
+static inline bool process_ended(const struct weir_process *p)
+{
+	struct pollfd fd = { .fd = weir_process_fd(p), .events = POLLIN };
+
+	return poll(&fd, 1, 30000) == 1;
+}
+
 /* No child is left, not even a dead one. */
 static inline bool process_none_left(void)
 {

@@ -112,10 +112,9 @@ static void join_once(void)
 static void close_once(void)
 {
 	struct weir_process *p = process_start(return_it, (void *)WORKED, 0);
-	struct pollfd end = { .fd = weir_process_fd(p), .events = POLLIN };
 	int result;
 
-	check(poll(&end, 1, 30000) == 1);
+	check(process_ended(p));
 	failures_begin();
 	result = weir_process_close(p);
 	failures_end("close");
