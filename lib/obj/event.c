@@ -12,13 +12,18 @@
 #include "wait/spin.h"
 
 #define CALL_FLAGS	(WEIR_INTR | WEIR_NOSPIN)
-/* Who sleeps looks for himself after this: whoever was to wake him may have died. */
-#define SLEEP_NS	(1 * NS_PER_S)
+/*
+ * Who sleeps looks for himself now and then: whoever was to wake him may have died. First after
+ * this, then after twice that, up to a second.
+ */
+#define SLEEP_FIRST_NS	(50 * NS_PER_MS)
+#define SLEEP_LAST_NS	(1 * NS_PER_S)
 
 /* What a call waits for. */
 struct wish {
 	struct weir_event_state *state;
 	uint64_t changes;	/* when it came */
+	int64_t pause;		/* until it looks for itself */
 };
 
 static struct weir_event_state *state_of(struct shared *s)
@@ -135,12 +140,14 @@ static int sleep_once(struct shared *s, struct wish *w, uint32_t flags, int64_t 
 	if (has_come(w))
 		return 0;
 	result = shared_sleep(s, &w->state->bell, listened,
-			      clock_cap(deadline, clock_now(), SLEEP_NS));
+			      clock_cap(deadline, clock_now(), w->pause));
 	bell_heard(&w->state->bell);
 	if (has_come(w))
 		return 0;
 	if (result == -ESHUTDOWN || (result == -EINTR && (flags & WEIR_INTR)))
 		return result;
+	if (result == -ETIMEDOUT && w->pause < SLEEP_LAST_NS)
+		w->pause = 2 * w->pause < SLEEP_LAST_NS ? 2 * w->pause : SLEEP_LAST_NS;
 	return clock_now() >= deadline ? -ETIMEDOUT : -EAGAIN;
 }
 
@@ -148,11 +155,10 @@ static int wait_asleep(struct shared *s, struct wish *w, uint32_t flags, int64_t
 {
 	int result;
 
-	shared_visit(s);
+	w->pause = SLEEP_FIRST_NS;
 	do
 		result = sleep_once(s, w, flags, deadline);
 	while (result == -EAGAIN);
-	shared_depart(s);
 	return result;
 }
 
@@ -160,6 +166,7 @@ int weir_event_wait(struct weir_event_flag *event, uint32_t flags, int64_t deadl
 {
 	struct spin spin;
 	struct wish w;
+	int result;
 
 	if (!event || (flags & ~CALL_FLAGS))
 		return -EINVAL;
@@ -169,11 +176,15 @@ int weir_event_wait(struct weir_event_flag *event, uint32_t flags, int64_t deadl
 		return 0;
 	if (deadline <= 0)
 		return -EAGAIN;
+	shared_visit(&event->shared);
 	spin_init(&spin);
 	if (event->shared.lock.may_spin && !(flags & WEIR_NOSPIN) &&
 	    spin_for(&spin, has_come, &w, deadline))
-		return 0;
-	return wait_asleep(&event->shared, &w, flags, deadline);
+		result = 0;
+	else
+		result = wait_asleep(&event->shared, &w, flags, deadline);
+	shared_depart(&event->shared);
+	return result;
 }
 
 void weir_event_close(struct weir_event_flag *event)
