@@ -30,6 +30,8 @@
 #define or_release(p, v)	__atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
 #define or_seq(p, v)		__atomic_fetch_or((p), (v), __ATOMIC_SEQ_CST)
 #define and_relaxed(p, v)	__atomic_fetch_and((p), (v), __ATOMIC_RELAXED)
+#define and_seq(p, v)		__atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
+#define xor_seq(p, v)		__atomic_fetch_xor((p), (v), __ATOMIC_SEQ_CST)
 #define add_relaxed(p, v)	__atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
 #define add_release(p, v)	__atomic_fetch_add((p), (v), __ATOMIC_RELEASE)
 #define add_seq(p, v)		__atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)

@@ -5,6 +5,7 @@
 
 #include <weir/barrier.h>
 #include <weir/base.h>
+#include <weir/array.h>
 #include <weir/batch.h>
 #include <weir/builder.h>
 #include <weir/condition.h>
@@ -20,6 +21,8 @@
 #include <weir/queue.h>
 #include <weir/rwlock.h>
 #include <weir/semaphore.h>
+#include <weir/type.h>
+#include <weir/value.h>
 #include <weir/version.h>
 #include <weir/waitset.h>
 

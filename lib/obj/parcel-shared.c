@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "obj/array.h"
 #include "obj/lock.h"
 #include "obj/rwlock.h"
 #include "obj/semaphore.h"
@@ -21,6 +22,8 @@ static const struct shared_kind *const kinds[] = {
 	[WEIR_KIND_EVENT] = &shared_kind_event,
 	[WEIR_KIND_CONDITION] = &shared_kind_condition,
 	[WEIR_KIND_BARRIER] = &shared_kind_barrier,
+	[WEIR_KIND_VALUE] = &shared_kind_value,
+	[WEIR_KIND_ARRAY] = &shared_kind_array,
 };
 
 static const struct shared_kind *kind_of(const struct parcel_note *n)

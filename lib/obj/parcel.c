@@ -123,6 +123,8 @@ static const struct parcel_kind *const kinds[] = {
 	[WEIR_KIND_EVENT] = &parcel_shared,
 	[WEIR_KIND_CONDITION] = &parcel_shared,
 	[WEIR_KIND_BARRIER] = &parcel_shared,
+	[WEIR_KIND_VALUE] = &parcel_shared,
+	[WEIR_KIND_ARRAY] = &parcel_shared,
 };
 
 static const struct parcel_kind *kind_of(uint32_t kind)

@@ -46,6 +46,10 @@ extern "C" {
 #define WEIR_KIND_CONDITION	UINT32_C(7)
 /** A struct weir_barrier. */
 #define WEIR_KIND_BARRIER	UINT32_C(8)
+/** A struct weir_value. */
+#define WEIR_KIND_VALUE		UINT32_C(9)
+/** A struct weir_array. */
+#define WEIR_KIND_ARRAY		UINT32_C(10)
 
 /** Room for any text of weir_export(), with its end. */
 #define WEIR_EXPORT_SIZE	256
