@@ -167,7 +167,7 @@ END_TEST
 
 START_TEST(export_of_what_is_no_handle_is_einval)
 {
-	uint64_t other[64] = { 7 };
+	uint64_t other[64] = { 7777 };
 
 	ck_assert_int_eq(weir_export(NULL, text, sizeof(text)), -EINVAL);
 	ck_assert_int_eq(weir_export(other, text, sizeof(text)), -EINVAL);
