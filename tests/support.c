@@ -45,17 +45,20 @@ static char *own_note;			/* in a child: where it says why it fails */
  * The program
  */
 
-/* Longer than anything here waits before it says what it waits for, on a loaded machine. */
-__attribute__((constructor)) static void set_case_timeout(void)
-{
-	setenv("CK_DEFAULT_TIMEOUT", "120", 0);
-}
-
 static uint64_t choose_seed(void)
 {
 	const char *given = getenv("WEIR_TEST_SEED");
 
 	return given && *given ? strtoull(given, NULL, 0) : (uint64_t)test_now() % 1000000007;
+}
+
+/* Before main(): cases may be chosen by the seed. */
+__attribute__((constructor)) static void begin(void)
+{
+	/* Longer than anything here waits before it says what it waits for, on a loaded machine. */
+	setenv("CK_DEFAULT_TIMEOUT", "120", 0);
+	seed = choose_seed();
+	random_state = seed;
 }
 
 /* The library maps three pages at first use and keeps them: not while somebody counts. */
@@ -78,8 +81,6 @@ int test_main(Suite *suite)
 	SRunner *runner = srunner_create(suite);
 
 	use_library_once();
-	seed = choose_seed();
-	random_state = seed;
 	printf("# seed %llu, to repeat: WEIR_TEST_SEED=%llu\n", (unsigned long long)seed,
 	       (unsigned long long)seed);
 	/* What stands in the buffer at a fork would be printed twice. */
@@ -105,6 +106,14 @@ void test_left_out(const char *name, const char *reason)
 uint64_t test_seed(void)
 {
 	return seed;
+}
+
+bool test_chosen(uint64_t index)
+{
+	const char *given = getenv("WEIR_TEST_ONE_OF");
+	uint64_t of = given ? strtoull(given, NULL, 0) : 1;
+
+	return of < 2 || (index + seed) % of == 0;
 }
 
 uint64_t test_random(void)

@@ -68,6 +68,17 @@ _Noreturn void test_skip_all(const char *reason);
 			tcase_add_loop_test(tcase, test, first, end); \
 	} while (0)
 void test_left_out(const char *name, const char *reason);
+/*
+ * Add a case that runs for each of [0, count), which takes long; or, where WEIR_TEST_ONE_OF is N,
+ * for one of N. Which, the seed says.
+ */
+#define test_add_some(tcase, test, count) \
+	do { \
+		for (int test_i_ = 0; test_i_ < (int)(count); test_i_++) \
+			if (test_chosen((uint64_t)test_i_)) \
+				tcase_add_loop_test(tcase, test, test_i_, test_i_ + 1); \
+	} while (0)
+bool test_chosen(uint64_t index);
 
 /*
  * Random numbers (splitmix64) from a seed that is printed and that WEIR_TEST_SEED sets. Every case

@@ -31,8 +31,7 @@ int main(void)
 	if (unavailable)
 		test_skip_all(unavailable);
 	strike_init();
-	tcase_add_loop_test(tcase, peer_does_its_part_meanwhile_no_wake_up_is_lost, 0,
-			    (int)scene_count());
+	test_add_some(tcase, peer_does_its_part_meanwhile_no_wake_up_is_lost, scene_count());
 	tcase_add_test(tcase, totals_are_printed);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);

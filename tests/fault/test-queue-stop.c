@@ -35,7 +35,7 @@ int main(void)
 	if (unavailable)
 		test_skip_all(unavailable);
 	qstrike_init();
-	tcase_add_loop_test(tcase, stopped_at_an_instruction_nobody_is_held_up, 0, (int)qact_count);
+	test_add_some(tcase, stopped_at_an_instruction_nobody_is_held_up, qact_count);
 	tcase_add_test(tcase, totals_are_printed);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);

@@ -18,11 +18,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def append(path, text):
+    """To plant it; gives back which files were changed."""
     def plant(root):
         full = os.path.join(root, path)
         os.makedirs(os.path.dirname(full), exist_ok=True)
         with open(full, "a", encoding="utf-8") as file:
             file.write(text)
+        return [path]
     return plant
 
 
@@ -37,8 +39,7 @@ def page(*lines):
 
 def both(*plants):
     def plant(root):
-        for one in plants:
-            one(root)
+        return [path for one in plants for path in one(root)]
     return plant
 
 
@@ -104,6 +105,18 @@ def copy_of(root, to):
         shutil.copy(os.path.join(root, path), os.path.join(to, path))
 
 
+def mend(root, to, paths):
+    """As they were before something was planted."""
+    for path in paths:
+        full = os.path.join(to, path)
+        if os.path.exists(os.path.join(root, path)):
+            shutil.copy(os.path.join(root, path), full)
+            continue
+        os.remove(full)
+        if not os.listdir(os.path.dirname(full)):
+            os.rmdir(os.path.dirname(full))
+
+
 def main():
     root, library, nm, *compiler = sys.argv[1:]
     tap = Tap()
@@ -113,10 +126,9 @@ def main():
         before = {check: complaints(check, clean, library, nm, compiler)
                   for check in {fault[0] for fault in FAULTS}}
         for check, what, plant, *word in FAULTS:
-            shutil.rmtree(clean)
-            copy_of(root, clean)
-            plant(clean)
+            planted = plant(clean)
             new = complaints(check, clean, library, nm, compiler) - before[check]
+            mend(root, clean, planted)
             noticed = any("".join(word) in line for line in new)
             tap.result(f"{check} notices {what}", [] if noticed else ["it does not"])
     tap.finish()

@@ -338,6 +338,26 @@ START_TEST(random_numbers_follow_from_the_seed)
 }
 END_TEST
 
+START_TEST(one_of_so_many_is_chosen)
+{
+	const char *given = getenv("WEIR_TEST_ONE_OF");
+	int chosen = 0;
+
+	ck_assert_int_eq(setenv("WEIR_TEST_ONE_OF", "7", 1), 0);
+	for (uint64_t i = 0; i < 70; i++) {
+		chosen += test_chosen(i);
+		ck_assert(test_chosen(i) == test_chosen(i + 7));
+	}
+	ck_assert_int_eq(chosen, 10);
+	ck_assert_int_eq(setenv("WEIR_TEST_ONE_OF", "1", 1), 0);
+	ck_assert(test_chosen(0) && test_chosen(1));
+	ck_assert_int_eq(unsetenv("WEIR_TEST_ONE_OF"), 0);
+	ck_assert(test_chosen(0) && test_chosen(1));
+	if (given)
+		setenv("WEIR_TEST_ONE_OF", given, 1);
+}
+END_TEST
+
 /*
  * Stepping
  */
@@ -576,6 +596,7 @@ int main(void)
 	suite_add_tcase(suite, leaks);
 
 	tcase_add_test(numbers, random_numbers_follow_from_the_seed);
+	tcase_add_test(numbers, one_of_so_many_is_chosen);
 	suite_add_tcase(suite, numbers);
 
 	add_stepping(suite);

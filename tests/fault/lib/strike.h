@@ -19,10 +19,7 @@ struct strike_plan {
 
 /* Before the cases run. */
 void strike_init(void);
-/*
- * Play scene @index by @plan. Fails the case with what was found first. A sanitizer makes ten times
- * as many instructions; some scenes by chance have to do then.
- */
+/* Play scene @index by @plan. Fails the case with what was found first. */
 void strike_scene(size_t index, const struct strike_plan *plan);
 /* Print what all cases together have done. */
 void strike_report(void);
