@@ -141,6 +141,8 @@ int weir_pump_scan(int fd, uint32_t flags, struct weir_pump_scan *ret_scan)
 
 	if (!ret_scan || ret_scan->size != sizeof(s) || (flags & ~SCAN_FLAGS))
 		return -EINVAL;
+	if (!crc32c_there())
+		return -ENOSYS;
 	result = sys_stat(fd, &file);
 	if (result < 0)
 		return result;

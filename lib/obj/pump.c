@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/atomic.h"
+#include "base/crc32c.h"
 #include "obj/pipe.h"
 #include "sys/sys.h"
 #include "uring/choice.h"
@@ -19,7 +20,7 @@ static int check_options(const struct weir_pump_options *o)
 	if (o->size != sizeof(*o) || (o->flags & ~OPTION_FLAGS) || !choice_valid(o->engine) ||
 	    o->max_size > UINT32_MAX)
 		return -EINVAL;
-	return 0;
+	return (o->flags & WEIR_PUMP_RAW) || crc32c_there() ? 0 : -ENOSYS;
 }
 
 /* Syncing is for what has a medium. */

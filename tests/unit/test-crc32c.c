@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The checksum: the known answers, and each way to compute it gives the same. */
+/* The checksum: the known answers, and those of a computation bit by bit. */
 #include "support.h"
 
 #include <stdlib.h>
@@ -8,29 +8,29 @@
 
 #define MOST	20000
 
-static void check_answer(uint32_t (*crc)(uint32_t, const void *, size_t))
+static void check_answer(void)
 {
 	uint8_t bytes[48];
 
-	ck_assert_uint_eq(crc(0, "", 0), 0);
-	ck_assert_uint_eq(crc(0, "123456789", 9), 0xe3069283);
+	ck_assert_uint_eq(crc32c(0, "", 0), 0);
+	ck_assert_uint_eq(crc32c(0, "123456789", 9), 0xe3069283);
 	/* RFC 3720, B.4 */
 	memset(bytes, 0, 32);
-	ck_assert_uint_eq(crc(0, bytes, 32), 0x8a9136aa);
+	ck_assert_uint_eq(crc32c(0, bytes, 32), 0x8a9136aa);
 	memset(bytes, 0xff, 32);
-	ck_assert_uint_eq(crc(0, bytes, 32), 0x62a8ab43);
+	ck_assert_uint_eq(crc32c(0, bytes, 32), 0x62a8ab43);
 	for (int i = 0; i < 32; i++)
 		bytes[i] = (uint8_t)i;
-	ck_assert_uint_eq(crc(0, bytes, 32), 0x46dd794e);
+	ck_assert_uint_eq(crc32c(0, bytes, 32), 0x46dd794e);
 	for (int i = 0; i < 32; i++)
 		bytes[i] = (uint8_t)(31 - i);
-	ck_assert_uint_eq(crc(0, bytes, 32), 0x113fdb5c);
+	ck_assert_uint_eq(crc32c(0, bytes, 32), 0x113fdb5c);
 }
 
 START_TEST(answers_are_those_of_the_standard)
 {
-	check_answer(crc32c);
-	check_answer(crc32c_portable);
+	ck_assert(crc32c_there());
+	check_answer();
 }
 END_TEST
 
@@ -44,7 +44,19 @@ static uint8_t *random_bytes(size_t size)
 	return bytes;
 }
 
-START_TEST(both_ways_agree_for_each_size_and_alignment)
+/* As the polynomial is written down. */
+static uint32_t by_bits(uint32_t crc, const uint8_t *at, size_t size)
+{
+	crc = ~crc;
+	while (size-- > 0) {
+		crc ^= *at++;
+		for (int i = 0; i < 8; i++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return ~crc;
+}
+
+START_TEST(it_is_the_remainder_for_each_size_and_alignment)
 {
 	uint8_t *bytes = random_bytes(MOST + 8);
 
@@ -52,7 +64,7 @@ START_TEST(both_ways_agree_for_each_size_and_alignment)
 		const uint8_t *at = bytes + test_random_below(8);
 		uint32_t first = (uint32_t)test_random();
 
-		ck_assert_msg(crc32c(first, at, size) == crc32c_portable(first, at, size),
+		ck_assert_msg(crc32c(first, at, size) == by_bits(first, at, size),
 			      "%zu bytes", size);
 	}
 	free(bytes);
@@ -93,7 +105,7 @@ int main(void)
 	TCase *tcase = tcase_create("crc32c");
 
 	tcase_add_test(tcase, answers_are_those_of_the_standard);
-	tcase_add_test(tcase, both_ways_agree_for_each_size_and_alignment);
+	tcase_add_test(tcase, it_is_the_remainder_for_each_size_and_alignment);
 	tcase_add_test(tcase, parts_come_to_the_same_as_the_whole);
 	tcase_add_test(tcase, each_flipped_bit_is_noticed);
 	suite_add_tcase(suite, tcase);

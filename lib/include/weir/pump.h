@@ -80,7 +80,8 @@ struct weir_pump_options {
  *
  * Returns 0, or -EINVAL: no such direction, flags, sizes out of range, or syncing what is no file;
  * -EOPNOTSUPP: the end does not go in that direction, or @fd is a directory or a socket of an
- * unusual type; -EBADF: @fd is not open for that; -ENOMEM.
+ * unusual type; -EBADF: @fd is not open for that; -ENOMEM; -ENOSYS: frames, and the
+ * library was built without ISA-L.
  */
 WEIR_PUBLIC int weir_pump_pipe(struct weir_pump **ret_pump, struct weir_end *end, int fd,
 			       uint32_t direction, const struct weir_pump_options *options);
@@ -175,7 +176,7 @@ struct weir_pump_scan {
  * Nobody should be writing it meanwhile. Any thread. Waits for nothing but the file.
  *
  * Returns 0, also if there are no frames; or -EINVAL; -ESPIPE: no file; an error of read(2),
- * ftruncate(2); -ENOMEM.
+ * ftruncate(2); -ENOMEM; -ENOSYS, as of weir_pump_pipe().
  */
 WEIR_PUBLIC int weir_pump_scan(int fd, uint32_t flags, struct weir_pump_scan *ret_scan);
 
