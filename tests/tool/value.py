@@ -11,10 +11,10 @@ from tool import FEW, Tap, expect, measure, run
 TIMED = ["--repeat", "1", "--duration", "0.1", "--warmup", "0", "--max-time", "80"]
 
 OPS = {
-    "increment": {"pthread-mutex"},
-    "atomic": {"atomic"},
-    "read": {"pthread-mutex", "seqlock", "memcpy"},
-    "read-write": {"pthread-mutex", "seqlock"},
+    "increment": {"weir-value", "weir-value-data", "weir-array", "pthread-mutex"},
+    "atomic": {"weir-value", "weir-array", "atomic"},
+    "read": {"weir-value", "weir-array", "pthread-mutex", "seqlock", "memcpy"},
+    "read-write": {"weir-value", "weir-array", "pthread-mutex", "seqlock"},
 }
 
 

@@ -25,6 +25,9 @@ extern const struct mech mech_python_pipe;
 extern const struct mech mech_python_queue;
 extern const struct mech mech_weir_lock;
 extern const struct mech mech_weir_lock_recursive;
+extern const struct mech mech_weir_value;
+extern const struct mech mech_weir_value_data;
+extern const struct mech mech_weir_array;
 extern const struct mech mech_pthread_mutex;
 extern const struct mech mech_pthread_robust;
 extern const struct mech mech_posix_sem;
@@ -62,6 +65,9 @@ const struct mech *const mechs[] = {
 	&mech_python_queue,
 	&mech_weir_lock,
 	&mech_weir_lock_recursive,
+	&mech_weir_value,
+	&mech_weir_value_data,
+	&mech_weir_array,
 	&mech_pthread_mutex,
 	&mech_pthread_robust,
 	&mech_posix_sem,
