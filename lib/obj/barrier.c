@@ -28,6 +28,7 @@
 #define MEMBER		0
 /* The word has changed meanwhile. */
 #define LOOK_AGAIN	1
+#define LOOKS_MOST	100000
 
 /* One who waits, in the call. */
 struct stay {
@@ -412,12 +413,18 @@ static int try_to_come(struct stay *y, uint64_t was)
 
 static int wait_inside(struct stay *y)
 {
+	uint32_t times = 0;
 	int result;
 
-	do
+	do {
 		result = try_to_come(y, load_seq(&y->state->word));	/* order: PHASE acquire */
-	while (result == LOOK_AGAIN);
+		/* Somebody damages it all the time. */
+		if (++times >= LOOKS_MOST && clock_now() >= y->deadline)
+			break;
+	} while (result == LOOK_AGAIN);
 	go(y);
+	if (result == LOOK_AGAIN)
+		return y->deadline <= 0 ? -EAGAIN : -ETIMEDOUT;
 	return result;
 }
 

@@ -142,6 +142,9 @@ static uint32_t notify(struct shared *s, uint32_t count)
 {
 	uint32_t told = 0, more;
 
+	/* Also where somebody damages the memory all the time it ends. */
+	if (count > place_count(s))
+		count = place_count(s);
 	/* Again, if some have given up meanwhile: others wait, and none can come. */
 	do {
 		more = tell_those(s, last_of_oldest(s, count - told), count - told,

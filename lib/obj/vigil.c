@@ -68,7 +68,7 @@ static void watch_the_watch(struct vigil *v)
 	if (watch == 0 || shared_mend(v->shared, watch))
 		return;
 	/* relaxed: a hint */
-	if (!p || (load_relaxed(&p->name.low) & PARTY_STATE) != PARTY_USED)
+	if (!p || (load_relaxed(&p->name.low) & PARTY_STATE) == PARTY_FREE)
 		cas_seq(v->watch, &watch, 0);	/* order: WATCH */
 }
 

@@ -209,6 +209,7 @@ struct waiter {
 
 static struct waiter waiters[WAITERS];
 static int turns, waiting;	/* under the lock */
+static bool closes_lock;
 
 static void *wait_once(void *arg)
 {
@@ -218,6 +219,9 @@ static void *wait_once(void *arg)
 		weir_lock_acquire(lock, 0, soon());
 	waiting++;
 	w->result = weir_condition_wait(condition, w->flags, soon());
+	/* Then there is no lock any more. */
+	if (closes_lock)
+		return NULL;
 	w->turn = ++turns;
 	while (weir_lock_release(lock) == 0)
 		w->depth++;
@@ -331,6 +335,7 @@ END_TEST
 /* Its lock is closed with it, whoever has that. */
 START_TEST(close_with_its_lock_held_does_not_hang)
 {
+	closes_lock = true;
 	start_waiters(2);
 	take();
 	ck_assert_int_eq(weir_condition_notify(condition, 1), 1);
