@@ -253,25 +253,33 @@ int weir_array_compare_exchange(struct weir_array *array, uint64_t type, int64_t
  * Load
  */
 
-static void load(const uint8_t *at, uint64_t size, void *ret)
-{
-	uint64_t value;
+#define LOAD(bits, word) \
+	static ALWAYS_INLINE void load_##bits(const void *at, void *ret) \
+	{ \
+		uint##bits##_t value = load_seq((const word *)at);	/* order: ELEMENT */ \
+		memcpy(ret, &value, sizeof(value)); \
+	}
 
+LOAD(8, uint8_t)
+LOAD(16, word_2)
+LOAD(32, word_4)
+LOAD(64, word_8)
+
+static ALWAYS_INLINE void load(const void *at, uint64_t size, void *ret)
+{
 	switch (size) {
 	case 8:
-		value = load_seq((const word_8 *)(const void *)at);	/* order: ELEMENT */
+		load_64(at, ret);
 		break;
 	case 4:
-		value = load_seq((const word_4 *)(const void *)at);	/* order: ELEMENT */
+		load_32(at, ret);
 		break;
 	case 2:
-		value = load_seq((const word_2 *)(const void *)at);	/* order: ELEMENT */
+		load_16(at, ret);
 		break;
 	default:
-		value = load_seq(at);					/* order: ELEMENT */
+		load_8(at, ret);
 	}
-	/* The low bytes come first. */
-	memcpy(ret, &value, size);
 }
 
 /* An update counts that is not in its place: what it says is what there is. */

@@ -14,9 +14,10 @@
 #include "base/clock.h"
 #include "sys/sys.h"
 
-#define SLEEP_NS (100 * NS_PER_MS)
+#define SLEEP_NS	(100 * NS_PER_MS)
+#define MEND_NS		(NS_PER_S / 2)
 /* No store of whoever has not seen the flag yet takes longer to be seen itself. */
-#define SETTLED_NS (100 * NS_PER_US)
+#define SETTLED_NS	(100 * NS_PER_US)
 
 void array_watch(struct weir_array *a)
 {
@@ -26,23 +27,31 @@ void array_watch(struct weir_array *a)
 		return;
 	/* order: WATCHED, before we look at the array: who changes it later sees this */
 	or_seq(&a->state->flags, ARRAY_WATCHED);
-	/* Writes to a raw array look without a fence. */
-	if (!a->holder)
-		sys_futex_wait(&nothing, 0, clock_now() + SETTLED_NS);
+	/* Updates look at it without a fence, which would cost all who are never asked. */
+	sys_futex_wait(&nothing, 0, clock_now() + SETTLED_NS);
 }
 
 uint64_t array_changes(const struct weir_array *a)
 {
-	/* order: REDO, SLEEP: after bell_listen() */
-	uint64_t updates = (load_seq(&a->state->redo.version) + 1) / 2;
+	/* order: CHANGED, SLEEP: after bell_listen(); and before the version */
+	uint64_t counted = load_seq(&a->state->counted);
 
-	/* order: CHANGED, SLEEP, from array_count_change(): the change itself */
-	return updates + load_seq(&a->state->counted);
+	return counted + (redo_version(&a->redo) + 1) / 2;
+}
+
+static void tell(struct weir_array *a)
+{
+	shared_ring(&a->shared, &a->state->bell, true);
 }
 
 void array_changed_slow(struct weir_array *a)
 {
-	shared_ring(&a->shared, &a->state->bell, true);
+	/*
+	 * Adds nothing, but order: CHANGED, SLEEP. Whoever listens either has the bell marked
+	 * before this, or loads this, and finds the version that was stored before.
+	 */
+	add_seq(&a->state->counted, 0);
+	tell(a);
 }
 
 /* How many changes this process's threads are at. */
@@ -77,7 +86,7 @@ void array_count_change(struct weir_array *a, bool marked)
 	add_seq(&a->state->counted, 1);		/* order: CHANGED: the change */
 	if (marked)
 		array_unmark(a);
-	array_changed_slow(a);
+	tell(a);
 }
 
 void array_settle(struct shared *s, uint32_t party, uint64_t word, bool died)
@@ -108,12 +117,26 @@ uint32_t *array_bell(struct shared *s)
 	return &((struct weir_array *)s)->state->bell;
 }
 
+static bool is_ready(const struct weir_array *a)
+{
+	/* relaxed: this handle's, of whichever thread */
+	return array_changes(a) != load_relaxed(&a->seen);
+}
+
+/* Wait sets look once a second at what has been quiet: then at who has died, too. */
 uint32_t array_ready(struct shared *s)
 {
 	struct weir_array *a = (struct weir_array *)s;
+	int64_t now;
 
-	/* relaxed: this handle's, of whichever thread */
-	return array_changes(a) != load_relaxed(&a->seen) ? WEIR_IN : 0;
+	if (is_ready(a))
+		return WEIR_IN;
+	now = clock_now();
+	/* relaxed: about when, whoever looks */
+	if (now - load_relaxed(&a->mended_at) < MEND_NS)
+		return 0;
+	store_relaxed(&a->mended_at, now);	/* relaxed: as above */
+	return shared_mend_all(s) > 0 && is_ready(a) ? WEIR_IN : 0;
 }
 
 static uint64_t see(struct weir_array *a)

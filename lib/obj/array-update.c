@@ -46,8 +46,9 @@ static COLD int read_again(struct weir_array *a, uint64_t from, uint64_t size, v
 	return read_alone(a, from, size, data, flags, deadline);
 }
 
-int weir_array_read(struct weir_array *array, uint64_t type, int64_t first, uint64_t count,
-		    void *ret_elements, uint32_t flags, int64_t deadline)
+static ALWAYS_INLINE int read_elements(struct weir_array *array, uint64_t type, int64_t first,
+				       uint64_t count, void *ret_elements, uint32_t flags,
+				       int64_t deadline)
 {
 	uint64_t from, size;
 	int result;
@@ -66,10 +67,16 @@ int weir_array_read(struct weir_array *array, uint64_t type, int64_t first, uint
 			     : -EBADMSG;
 }
 
+int weir_array_read(struct weir_array *array, uint64_t type, int64_t first, uint64_t count,
+		    void *ret_elements, uint32_t flags, int64_t deadline)
+{
+	return read_elements(array, type, first, count, ret_elements, flags, deadline);
+}
+
 int weir_array_get(struct weir_array *array, uint64_t type, int64_t index, void *ret_element,
 		   uint32_t flags, int64_t deadline)
 {
-	return weir_array_read(array, type, index, 1, ret_element, flags, deadline);
+	return read_elements(array, type, index, 1, ret_element, flags, deadline);
 }
 
 /*
@@ -85,8 +92,9 @@ static int write_raw(struct weir_array *a, uint64_t from, uint64_t size, const v
 	return 0;
 }
 
-int weir_array_write(struct weir_array *array, uint64_t type, int64_t first, uint64_t count,
-		     const void *elements, uint32_t flags, int64_t deadline)
+static ALWAYS_INLINE int write_elements(struct weir_array *array, uint64_t type, int64_t first,
+					uint64_t count, const void *elements, uint32_t flags,
+					int64_t deadline)
 {
 	uint64_t from;
 	bool nested;
@@ -108,10 +116,16 @@ int weir_array_write(struct weir_array *array, uint64_t type, int64_t first, uin
 	return result;
 }
 
+int weir_array_write(struct weir_array *array, uint64_t type, int64_t first, uint64_t count,
+		     const void *elements, uint32_t flags, int64_t deadline)
+{
+	return write_elements(array, type, first, count, elements, flags, deadline);
+}
+
 int weir_array_set(struct weir_array *array, uint64_t type, int64_t index, const void *element,
 		   uint32_t flags, int64_t deadline)
 {
-	return weir_array_write(array, type, index, 1, element, flags, deadline);
+	return write_elements(array, type, index, 1, element, flags, deadline);
 }
 
 /*

@@ -219,8 +219,7 @@ void array_tell_next(struct weir_array *a)
 	or_relaxed(&a->state->flags, ARRAY_UNTOLD);	/* relaxed: the lock is ours */
 }
 
-/* We have the lock, and @result is what that said: have all in its place. */
-static int clear_up(struct weir_array *a, int result)
+int array_clear_up(struct weir_array *a, int result)
 {
 	int finished = redo_finish(&a->redo);
 
@@ -232,47 +231,6 @@ static int clear_up(struct weir_array *a, int result)
 		return WEIR_OWNER_DIED;
 	}
 	return finished ? WEIR_OWNER_DIED : result;
-}
-
-bool array_is_mine(struct weir_array *a, uint64_t *ret_me)
-{
-	return shared_sit(a->holder, ret_me) == 0 && lock_is_mine(&a->holder->lock, *ret_me);
-}
-
-/* Nothing has been left behind by anybody. */
-static ALWAYS_INLINE bool is_clear(const struct weir_array *a)
-{
-	/* relaxed: both are stored under the lock */
-	return !((load_relaxed(&a->state->redo.version) & 1) |
-		 (load_relaxed(&a->state->flags) & ARRAY_UNTOLD));
-}
-
-int array_enter(struct weir_array *a, uint32_t flags, int64_t deadline, bool *ret_nested)
-{
-	struct shared *holder = a->holder;
-	uint64_t me;
-	int result = shared_sit(holder, &me);
-
-	if (unlikely(result < 0))
-		return result;
-	*ret_nested = lock_is_mine(&holder->lock, me);
-	if (!*ret_nested)
-		result = lock_take(&holder->lock, me, flags, deadline);
-	if (unlikely(result >= 0 && !is_clear(a))) {
-		result = clear_up(a, result);
-		if (result < 0)
-			array_leave(a, *ret_nested);
-	}
-	return result;
-}
-
-void array_leave(struct weir_array *a, bool nested)
-{
-	uint64_t me;
-
-	/* A plain one may have been released by another. */
-	if (!nested && array_is_mine(a, &me))
-		lock_give(&a->holder->lock);
 }
 
 struct weir_lock *weir_array_lock(struct weir_array *array)
@@ -292,8 +250,8 @@ int weir_array_acquire(struct weir_array *array, uint32_t flags, int64_t deadlin
 	if (!lock)
 		return -EOPNOTSUPP;
 	result = weir_lock_acquire(lock, flags, deadline);
-	if (unlikely(result >= 0 && !is_clear(array))) {
-		result = clear_up(array, result);
+	if (unlikely(result >= 0 && !array_is_clear(array))) {
+		result = array_clear_up(array, result);
 		if (result < 0)
 			weir_lock_release(lock);
 	}

@@ -41,6 +41,7 @@ struct weir_array {
 	uint64_t element_size;
 	bool is_atomic;			/* an element can be operated on at once */
 	uint64_t seen;			/* changes, by this handle */
+	int64_t mended_at;		/* when a wait set's look looked for the dead */
 	/* Under the lock. */
 	struct array_draft *draft;
 	uint64_t drafter;		/* as in a lock's word */
@@ -61,11 +62,26 @@ int array_create(const struct shared_kind *is, const struct weir_array_options *
  * Have the lock, if we have not, and nothing pending: WEIR_OWNER_DIED, 0, or an error of the lock;
  * -EBADMSG. Not of a raw one.
  */
-int array_enter(struct weir_array *a, uint32_t flags, int64_t deadline, bool *ret_nested);
-void array_leave(struct weir_array *a, bool nested);
+static ALWAYS_INLINE int array_enter(struct weir_array *a, uint32_t flags, int64_t deadline,
+				     bool *ret_nested);
+static ALWAYS_INLINE void array_leave(struct weir_array *a, bool nested);
+
+/* Nothing has been left behind by anybody. */
+static ALWAYS_INLINE bool array_is_clear(const struct weir_array *a)
+{
+	/* relaxed: both are stored under the lock */
+	return !((load_relaxed(&a->state->redo.version) & 1) |
+		 (load_relaxed(&a->state->flags) & ARRAY_UNTOLD));
+}
+
+/* The lock is ours, and @result is what that said: have all in its place. As array_enter(). */
+int array_clear_up(struct weir_array *a, int result);
 
 /* Whether the lock is ours, and who we are. */
-bool array_is_mine(struct weir_array *a, uint64_t *ret_me);
+static ALWAYS_INLINE bool array_is_mine(const struct weir_array *a, uint64_t *ret_me)
+{
+	return shared_sit(a->holder, ret_me) == 0 && lock_is_mine(&a->holder->lock, *ret_me);
+}
 
 /* The next one who acquires the lock is told that an owner has died. */
 void array_tell_next(struct weir_array *a);
@@ -104,6 +120,35 @@ void array_settle(struct shared *s, uint32_t party, uint64_t word, bool died);
 void array_rouse(struct shared *s);
 uint32_t array_ready(struct shared *s);
 uint32_t *array_bell(struct shared *s);
+
+static ALWAYS_INLINE void array_leave(struct weir_array *a, bool nested)
+{
+	uint64_t me;
+
+	/* A plain one may have been released by another. */
+	if (!nested && array_is_mine(a, &me))
+		lock_give(&a->holder->lock);
+}
+
+static ALWAYS_INLINE int array_enter(struct weir_array *a, uint32_t flags, int64_t deadline,
+				     bool *ret_nested)
+{
+	struct shared *holder = a->holder;
+	uint64_t me;
+	int result = shared_sit(holder, &me);
+
+	if (unlikely(result < 0))
+		return result;
+	*ret_nested = lock_is_mine(&holder->lock, me);
+	if (!*ret_nested)
+		result = lock_take(&holder->lock, me, flags, deadline);
+	if (unlikely(result >= 0 && !array_is_clear(a))) {
+		result = array_clear_up(a, result);
+		if (result < 0)
+			array_leave(a, *ret_nested);
+	}
+	return result;
+}
 
 /* Where elements are, in bytes: 0; -ERANGE, -EPROTO. */
 static ALWAYS_INLINE int array_locate(const struct weir_array *a, uint64_t type, int64_t first,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "obj/array.h"
 #include "obj/waitset.h"
 #include "sys/sys.h"
 
@@ -81,6 +82,20 @@ int weir_waitset_add_event(struct weir_waitset *set, struct weir_event_flag *eve
 			   uint64_t *ret_source)
 {
 	return add_shared(set, (struct shared *)event, cookie, ret_source);
+}
+
+int weir_waitset_add_array(struct weir_waitset *set, struct weir_array *array, void *cookie,
+			   uint64_t *ret_source)
+{
+	if (set && array)
+		array_watch(array);
+	return add_shared(set, (struct shared *)array, cookie, ret_source);
+}
+
+int weir_waitset_add_value(struct weir_waitset *set, struct weir_value *value, void *cookie,
+			   uint64_t *ret_source)
+{
+	return weir_waitset_add_array(set, value ? &value->array : NULL, cookie, ret_source);
 }
 
 int weir_waitset_add_listener(struct weir_waitset *set, struct weir_listener *listener,

@@ -22,8 +22,7 @@ int redo_finish(const struct redo *r)
 	if (!range_of(r, &from, &size))
 		return -EBADMSG;
 	words_move(r->place + from, r->shadow + from, size);
-	/* order: REDO: as redo_write() */
-	store_seq(&r->log->version, version + 1);
+	store_release(&r->log->version, version + 1);	/* order: REDO release, as redo_write() */
 	return 1;
 }
 

@@ -58,8 +58,7 @@ static inline void redo_write(const struct redo *r, uint64_t from, uint64_t size
 	/* From here on it is so. */
 	store_release(&log->version, version + 1);	/* order: REDO release: the shadow */
 	words_store(r->place + from, data, size);
-	/* order: REDO: the place; CHANGE: before the look whether that interests anybody. */
-	store_seq(&log->version, version + 2);
+	store_release(&log->version, version + 2);	/* order: REDO release: the place */
 }
 
 /*

@@ -361,6 +361,36 @@ START_TEST(sleepers_wake_when_it_changes)
 }
 END_TEST
 
+static int wait_in_set(void *arg)
+{
+	struct waiting *w = arg;
+	struct weir_waitset *set;
+	struct weir_event event;
+
+	child_check(weir_waitset(&set, NULL) == 0);
+	child_check(weir_waitset_add_array(set, w->array, NULL, NULL) == 0);
+	child_check(weir_waitset_wait(set, &event, 1, 0, soon()) == 1);
+	weir_waitset_close(set);
+	return event.events == WEIR_IN ? 0 : 1;
+}
+
+START_TEST(sets_of_sleepers_are_told_when_it_changes)
+{
+	struct waiting w = { .array = made(WEIR_TYPE_INT32, 3, 0, NULL) };
+	struct child children[2];
+
+	ck_assert_int_eq(weir_array_changes(w.array, &w.seen), 0);
+	for (int i = 0; i < 2; i++)
+		children[i] = child_start(wait_in_set, &w);
+	for (int i = 0; i < 2; i++)
+		ck_assert(child_wait_asleep(children[i].pid));
+	change_it(w.array, _i);
+	for (int i = 0; i < 2; i++)
+		child_join_ok(&children[i]);
+	weir_array_close(w.array);
+}
+END_TEST
+
 /*
  * Closing
  */
@@ -402,6 +432,7 @@ int main(void)
 	tcase_add_test(tcase, they_are_sent_with_their_lock);
 	tcase_add_loop_test(tcase, whoever_comes_after_a_death_is_told, 0, 2);
 	tcase_add_loop_test(tcase, sleepers_wake_when_it_changes, 0, 3);
+	tcase_add_loop_test(tcase, sets_of_sleepers_are_told_when_it_changes, 0, 3);
 	tcase_add_test(tcase, a_child_that_closes_takes_nothing_along);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "weir.h"
+
 /*
  * Updates
  */
@@ -335,6 +337,47 @@ START_TEST(changes_of_a_raw_one_are_counted)
 }
 END_TEST
 
+/*
+ * In wait sets
+ */
+
+START_TEST(a_wait_set_is_told_of_changes)
+{
+	struct weir_value_options o = { .size = sizeof(o), .type = WEIR_TYPE_INT32 };
+	uint64_t in_array, in_value, seen;
+	struct weir_waitset *set;
+	struct weir_value *value;
+	struct weir_event event;
+	int32_t one = 1;
+
+	ck_assert_int_eq(weir_waitset(&set, NULL), 0);
+	ck_assert_int_eq(weir_value(&value, &o), 0);
+	ck_assert_int_eq(weir_waitset_add_array(set, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(weir_waitset_add_array(NULL, array, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(weir_waitset_add_value(set, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(weir_waitset_add_array(set, array, NULL, &in_array), 0);
+	ck_assert_int_eq(weir_waitset_add_array(set, array, NULL, NULL), -EEXIST);
+	ck_assert_int_eq(weir_waitset_add_value(set, value, NULL, &in_value), 0);
+	ck_assert_int_eq(weir_waitset_wait(set, &event, 1, 0, 0), -EAGAIN);
+	ck_assert_int_eq(WEIR_ARRAY_SET(array, 0, &one, 0, 0), 0);
+	/* For as long as nobody has asked. */
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(weir_waitset_wait(set, &event, 1, 0, soon()), 1);
+		ck_assert_uint_eq(event.source, in_array);
+		ck_assert_uint_eq(event.events, WEIR_IN);
+	}
+	ck_assert_int_eq(weir_array_changes(array, &seen), 0);
+	ck_assert_int_eq(weir_waitset_wait(set, &event, 1, 0, 0), -EAGAIN);
+	ck_assert_int_eq(WEIR_VALUE_ADD(value, &one, &one), 0);
+	ck_assert_int_eq(weir_waitset_wait(set, &event, 1, 0, soon()), 1);
+	ck_assert_uint_eq(event.source, in_value);
+	/* It leaves the set when it is closed. */
+	weir_value_close(value);
+	ck_assert_int_eq(weir_waitset_wait(set, &event, 1, 0, 0), -EAGAIN);
+	weir_waitset_close(set);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("array-update");
@@ -354,6 +397,7 @@ int main(void)
 	tcase_add_test(tcase, damage_is_told);
 	tcase_add_test(tcase, changes_are_counted);
 	tcase_add_test(tcase, changes_of_a_raw_one_are_counted);
+	tcase_add_test(tcase, a_wait_set_is_told_of_changes);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);
 }

@@ -29,12 +29,14 @@
 #ifndef WEIR_WAITSET_H
 #define WEIR_WAITSET_H
 
+#include <weir/array.h>
 #include <weir/base.h>
 #include <weir/engine.h>
 #include <weir/event.h>
 #include <weir/listener.h>
 #include <weir/pipe.h>
 #include <weir/queue.h>
+#include <weir/value.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -108,6 +110,21 @@ WEIR_PUBLIC int weir_waitset_add_queue(struct weir_waitset *set, struct weir_que
  * Returns 0, or -EBUSY (in a forked child), -EEXIST, -EINVAL, -ENOMEM, -ENOSPC.
  */
 WEIR_PUBLIC int weir_waitset_add_event(struct weir_waitset *set, struct weir_event_flag *event,
+				       void *cookie, uint64_t *ret_source);
+
+/**
+ * Wait for changes of an array: WEIR_IN while there are some that this process has not seen by
+ * weir_array_changes() or weir_array_wait(), on the same handle. Otherwise as
+ * weir_waitset_add_event().
+ *
+ * The first time that anybody asks for changes of the array it takes 0.1 ms. A change whose maker
+ * dies before it has told may be found a second later.
+ */
+WEIR_PUBLIC int weir_waitset_add_array(struct weir_waitset *set, struct weir_array *array,
+				       void *cookie, uint64_t *ret_source);
+
+/** Wait for changes of a value: as weir_waitset_add_array(). */
+WEIR_PUBLIC int weir_waitset_add_value(struct weir_waitset *set, struct weir_value *value,
 				       void *cookie, uint64_t *ret_source);
 
 /**
