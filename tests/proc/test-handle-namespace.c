@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ends in other PID namespaces, and without /proc: what is sent arrives, and the owner of another
- * namespace, whose number means somebody else or nobody here, is not taken for dead.
+ * Ends and locks in other PID namespaces, and without /proc: what is sent arrives, and the owner of
+ * another namespace, whose number means somebody else or nobody here, is not taken for dead.
  */
 #include "pipe-tools.h"
 
@@ -14,12 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "obj/lock.h"
 #include "sys/sys.h"
 #include "wait/live.h"
 
 #define CAPACITY	4096
 
 static struct weir_end *ends[2];
+static struct weir_lock *lock;
 
 /* What processes that are nobody's children tell each other. */
 static struct said {
@@ -33,10 +35,12 @@ static void setup(void)
 {
 	said = shared_alloc(sizeof(*said));
 	ck_assert_int_eq(pipe_make(ends, 0, CAPACITY), 0);
+	ck_assert_int_eq(weir_lock(&lock, NULL), 0);
 }
 
 static void teardown(void)
 {
+	weir_lock_close(lock);
 	pipe_close_both(ends);
 }
 
@@ -371,6 +375,94 @@ START_TEST(old_kernel_knows_death_where_there_is_a_proc)
 END_TEST
 
 /*
+ * Locks
+ */
+
+static int have_lock(void *arg)
+{
+	(void)arg;
+	child_check(weir_lock_acquire(lock, 0, 0) == 0);
+	return say_ready_and_wait();
+}
+
+static int have_lock_for_a_while(void *arg)
+{
+	have_lock(arg);
+	child_check(weir_lock_release(lock) == 0);
+	return 0;
+}
+
+static int wait_for_lock_in_vain(void *arg)
+{
+	(void)arg;
+	child_check(weir_lock_acquire(lock, WEIR_NOSPIN, test_now() + 20 * MS) == -ETIMEDOUT);
+	child_check(shared_mend_all(&lock->shared) == 0);
+	return 0;
+}
+
+START_TEST(holder_inside_is_not_robbed)
+{
+	struct child child = start_inside(have_lock_for_a_while, (enum surroundings)_i);
+
+	wait_ready();
+	ck_assert_int_eq(wait_for_lock_in_vain(NULL), 0);
+	store_release(&said->go, 1);
+	ck_assert_int_eq(weir_lock_acquire(lock, 0, soon()), 0);
+	child_join_ok(&child);
+	/* It is dead by now, and nobody here can know. */
+	ck_assert_int_eq(shared_mend_all(&lock->shared), 0);
+}
+END_TEST
+
+START_TEST(lock_of_one_who_died_inside_is_released_by_hand)
+{
+	struct child child = start_inside(have_lock, ALL_NEW);
+
+	wait_ready();
+	store_release(&said->go, 1);
+	child_join_ok(&child);
+	ck_assert_int_eq(wait_for_lock_in_vain(NULL), 0);
+	ck_assert_int_eq(weir_lock_release(lock), 0);
+	ck_assert_int_eq(weir_lock_acquire(lock, 0, 0), 0);
+}
+END_TEST
+
+START_TEST(holder_outside_is_not_robbed)
+{
+	struct child child;
+
+	ck_assert_int_eq(weir_lock_acquire(lock, 0, 0), 0);
+	child = start_inside(wait_for_lock_in_vain, (enum surroundings)_i);
+	child_join_ok(&child);
+	ck_assert(weir_lock_is_mine(lock));
+}
+END_TEST
+
+static int have_lock_and_die(void *arg)
+{
+	(void)arg;
+	return weir_lock_acquire(lock, 0, 0) == 0 ? 0 : 1;
+}
+
+static int be_told(void *arg)
+{
+	struct child child = child_start(have_lock_and_die, NULL);
+
+	(void)arg;
+	child_join_ok(&child);
+	child_check(weir_lock_acquire(lock, 0, soon()) == WEIR_OWNER_DIED);
+	return 0;
+}
+
+START_TEST(death_with_a_lock_is_known_within_a_namespace)
+{
+	struct child child = start_inside(be_told, (enum surroundings)_i);
+
+	child_join_ok(&child);
+}
+END_TEST
+
+/*
  * Names
  */
 
@@ -433,6 +525,11 @@ int main(void)
 	tcase_add_loop_test(tcase, death_is_known_within_a_namespace, 0,
 			    kernel_tells_namespace() ? 3 : 1);
 	tcase_add_loop_test(tcase, old_kernel_knows_death_where_there_is_a_proc, 0, 3);
+	tcase_add_loop_test(tcase, holder_inside_is_not_robbed, 0, 3);
+	tcase_add_test(tcase, lock_of_one_who_died_inside_is_released_by_hand);
+	tcase_add_loop_test(tcase, holder_outside_is_not_robbed, 0, 3);
+	tcase_add_loop_test(tcase, death_with_a_lock_is_known_within_a_namespace, 0,
+			    kernel_tells_namespace() ? 3 : 1);
 	tcase_add_test(tcase, child_with_its_parents_number_is_not_its_parent);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);

@@ -15,6 +15,12 @@
  *	handle-peer queue-hold		takes a message and waits to be killed
  *	handle-peer queue-again		takes a message, execs itself, and is given it again
  *
+ *	handle-peer lock-use FD		says so, acquires the lock $WEIR_LOCK, releases it, and exits
+ *	handle-peer lock-from FD	the same with a lock that comes over the socket FD
+ *	handle-peer lock-hold FD	acquires it, says so, and waits to be killed
+ *	handle-peer lock-again FD	acquires it, execs itself, and is told of that
+ *	handle-peer lock-gone FD	acquires it, says so, and execs itself to wait
+ *
  * An echo adds 1 to each number and ends when the other end is closed. The status is the number of
  * the line where something was not as expected.
  */
@@ -235,6 +241,70 @@ static bool use_queues(const char *what, char **argv)
 	return true;
 }
 
+static struct weir_lock *import_lock(void)
+{
+	struct weir_lock *lock;
+
+	expect(weir_import(getenv("WEIR_LOCK"), WEIR_KIND_LOCK, &lock) == 0);
+	return lock;
+}
+
+static void say(const char *fd)
+{
+	expect(write(atoi(fd), "", 1) == 1);
+}
+
+static void use_lock(struct weir_lock *lock, int expected)
+{
+	expect(weir_lock_acquire(lock, WEIR_NOSPIN, soon()) == expected);
+	expect(weir_lock_is_mine(lock));
+	expect(weir_lock_release(lock) == 0);
+}
+
+static void have_and_exec(char **argv, const char *fd)
+{
+	char text[WEIR_EXPORT_SIZE];
+	struct weir_lock *lock = import_lock();
+
+	if (getenv("ROUND")) {
+		use_lock(lock, WEIR_OWNER_DIED);
+		return;
+	}
+	expect(weir_lock_acquire(lock, 0, 0) == 0);
+	expect(weir_export(lock, text, sizeof(text)) > 0);
+	expect(setenv("WEIR_LOCK", text, 1) == 0 && setenv("ROUND", "1", 1) == 0);
+	if (fd)
+		say(fd);
+	execv("/proc/self/exe", argv);
+	expect(0);
+}
+
+/* Whether @what is something with a lock. */
+static bool use_locks(const char *what, char **argv)
+{
+	char wait[] = "wait", *waiter[] = { argv[0], wait, NULL };
+	struct weir_lock *lock;
+
+	if (strcmp(what, "lock-use") == 0) {
+		say(argv[2]);
+		use_lock(import_lock(), 0);
+	} else if (strcmp(what, "lock-from") == 0) {
+		expect(weir_recv_handle(atoi(argv[2]), WEIR_KIND_LOCK, 0, soon(), &lock) == 0);
+		use_lock(lock, 0);
+	} else if (strcmp(what, "lock-hold") == 0) {
+		expect(weir_lock_acquire(import_lock(), 0, soon()) == 0);
+		say(argv[2]);
+		wait_to_be_killed();
+	} else if (strcmp(what, "lock-again") == 0) {
+		have_and_exec(argv, NULL);
+	} else if (strcmp(what, "lock-gone") == 0) {
+		have_and_exec(waiter, argv[2]);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -253,7 +323,7 @@ int main(int argc, char **argv)
 		wait_to_be_killed();
 	else if (strcmp(what, "again") == 0)
 		again(argv);
-	else if (!use_queues(what, argv))
+	else if (!use_queues(what, argv) && !use_locks(what, argv))
 		expect(0);
 	return 0;
 }
