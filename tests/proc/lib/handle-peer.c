@@ -15,7 +15,7 @@
  *	handle-peer queue-hold		takes a message and waits to be killed
  *	handle-peer queue-again		takes a message, execs itself, and is given it again
  *
- *	handle-peer lock-use FD		says so, acquires the lock $WEIR_LOCK, releases it, and exits
+ *	handle-peer lock-use FD		says so, acquires and releases the lock $WEIR_LOCK, exits
  *	handle-peer lock-from FD	the same with a lock that comes over the socket FD
  *	handle-peer lock-hold FD	acquires it, says so, and waits to be killed
  *	handle-peer lock-again FD	acquires it, execs itself, and is told of that
