@@ -15,7 +15,6 @@
 #include "sys/sys.h"
 
 #define SLEEP_NS	(100 * NS_PER_MS)
-#define MEND_NS		(NS_PER_S / 2)
 /* No store of whoever has not seen the flag yet takes longer to be seen itself. */
 #define SETTLED_NS	(100 * NS_PER_US)
 
@@ -123,20 +122,24 @@ static bool is_ready(const struct weir_array *a)
 	return array_changes(a) != load_relaxed(&a->seen);
 }
 
+/* Look who has died, by the clock: signals may keep us from sleeping for as long as we would. */
+static bool mend_now_and_then(struct weir_array *a)
+{
+	int64_t now = clock_now();
+
+	/* relaxed: about when, whoever looks */
+	if (now - load_relaxed(&a->mended_at) < SLEEP_NS)
+		return false;
+	store_relaxed(&a->mended_at, now);	/* relaxed: as above */
+	return shared_mend_all(&a->shared) > 0;
+}
+
 /* Wait sets look once a second at what has been quiet: then at who has died, too. */
 uint32_t array_ready(struct shared *s)
 {
 	struct weir_array *a = (struct weir_array *)s;
-	int64_t now;
 
-	if (is_ready(a))
-		return WEIR_IN;
-	now = clock_now();
-	/* relaxed: about when, whoever looks */
-	if (now - load_relaxed(&a->mended_at) < MEND_NS)
-		return 0;
-	store_relaxed(&a->mended_at, now);	/* relaxed: as above */
-	return shared_mend_all(s) > 0 && is_ready(a) ? WEIR_IN : 0;
+	return is_ready(a) || (mend_now_and_then(a) && is_ready(a)) ? WEIR_IN : 0;
 }
 
 static uint64_t see(struct weir_array *a)
@@ -171,30 +174,43 @@ static int sleep_once(struct weir_array *a, uint64_t seen, uint32_t flags, int64
 		return 0;
 	if (slept == -ESHUTDOWN || (slept == -EINTR && (flags & WEIR_INTR)))
 		return slept;
-	if (slept == -ETIMEDOUT && shared_mend_all(&a->shared) > 0)
-		return -EAGAIN;
+	if (mend_now_and_then(a) && array_changes(a) != seen)
+		return 0;
 	return clock_now() >= deadline ? -ETIMEDOUT : -EAGAIN;
+}
+
+/* As sleep_once(). Counted all along: close lets us leave before it frees what we look at. */
+static int wait_asleep(struct weir_array *a, uint64_t seen, uint32_t flags, int64_t deadline,
+		       uint64_t *ret_changes)
+{
+	int result;
+
+	shared_visit(&a->shared);
+	do
+		result = sleep_once(a, seen, flags, deadline);
+	while (result == -EAGAIN);
+	if (result == 0)
+		*ret_changes = see(a);
+	shared_depart(&a->shared);
+	return result;
 }
 
 int weir_array_wait(struct weir_array *array, uint64_t seen, uint32_t flags, int64_t deadline,
 		    uint64_t *ret_changes)
 {
+	uint64_t changes = 0;
 	int result = 0;
 
 	if (!array || (flags & ~ARRAY_CALL_FLAGS))
 		return -EINVAL;
 	array_watch(array);
-	if (array_changes(array) == seen) {
-		if (deadline <= 0)
-			return -EAGAIN;
-		do
-			result = sleep_once(array, seen, flags, deadline);
-		while (result == -EAGAIN);
-	}
-	if (result == 0) {
-		seen = see(array);
-		if (ret_changes)
-			*ret_changes = seen;
-	}
+	if (array_changes(array) != seen)
+		changes = see(array);
+	else if (deadline <= 0)
+		result = -EAGAIN;
+	else
+		result = wait_asleep(array, seen, flags, deadline, &changes);
+	if (result == 0 && ret_changes)
+		*ret_changes = changes;
 	return result;
 }

@@ -41,7 +41,7 @@ struct weir_array {
 	uint64_t element_size;
 	bool is_atomic;			/* an element can be operated on at once */
 	uint64_t seen;			/* changes, by this handle */
-	int64_t mended_at;		/* when a wait set's look looked for the dead */
+	int64_t mended_at;		/* when a thread looked who has died */
 	/* Under the lock. */
 	struct array_draft *draft;
 	uint64_t drafter;		/* as in a lock's word */

@@ -130,8 +130,9 @@ WEIR_PUBLIC int weir_array_acquire(struct weir_array *array, uint32_t flags, int
 WEIR_PUBLIC int weir_array_release(struct weir_array *array);
 
 /**
- * The lock of the array, for a condition, or to ask who has it; NULL: it is raw. It stays the
- * array's, or whose it was; it is not to be closed.
+ * The lock of the array, to ask who has it; NULL: it is raw. It stays the array's, or whose it was,
+ * and is not to be closed. One of the array's own cannot be given to a condition or to another
+ * array, or be exported: for that make a lock, and give that to all.
  */
 WEIR_PUBLIC struct weir_lock *weir_array_lock(struct weir_array *array);
 
