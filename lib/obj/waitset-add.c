@@ -98,6 +98,12 @@ int weir_waitset_add_value(struct weir_waitset *set, struct weir_value *value, v
 	return weir_waitset_add_array(set, value ? &value->array : NULL, cookie, ret_source);
 }
 
+int weir_waitset_add_semaphore(struct weir_waitset *set, struct weir_semaphore *semaphore,
+			       void *cookie, uint64_t *ret_source)
+{
+	return add_shared(set, (struct shared *)semaphore, cookie, ret_source);
+}
+
 int weir_waitset_add_listener(struct weir_waitset *set, struct weir_listener *listener,
 			      void *cookie, uint64_t *ret_source)
 {

@@ -280,6 +280,44 @@ START_TEST(nobody_releases_for_the_dead)
 }
 END_TEST
 
+static int release_later(void *arg)
+{
+	child_check(child_wait_asleep(*(const pid_t *)arg));
+	for (int i = 0; i < 3; i++)
+		child_check(weir_semaphore_release(semaphore, 1) == 0);
+	return 0;
+}
+
+/* Who waits in a set is woken by a release, and by the death of one who had a unit. */
+START_TEST(a_wait_set_is_woken)
+{
+	struct weir_event event;
+	struct weir_waitset *set;
+	struct child child;
+	pid_t me = getpid();
+	uint64_t source;
+	int how = 0;
+
+	setup_with(_i ? 2 : 0, _i ? &bounded : NULL);
+	ck_assert_int_eq(weir_waitset(&set, NULL), 0);
+	ck_assert_int_eq(weir_waitset_add_semaphore(set, semaphore, set, &source), 0);
+	child = child_start(_i ? take_two : release_later, _i ? (void *)&how : (void *)&me);
+	if (_i)
+		child_join(&child);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(weir_waitset_wait(set, &event, 1, 0, soon()), 1);
+		if (_i == 0)
+			ck_assert_int_eq(weir_semaphore_acquire(semaphore, 0, 0), 0);
+	}
+	if (_i)
+		ck_assert_int_eq(weir_semaphore_acquire(semaphore, 0, 0), WEIR_OWNER_DIED);
+	else
+		child_join_ok(&child);
+	weir_waitset_close(set);
+	teardown();
+}
+END_TEST
+
 static void *wait_in_vain(void *arg)
 {
 	*(int *)arg = weir_semaphore_acquire(semaphore, WEIR_NOSPIN, soon());
@@ -316,6 +354,7 @@ int main(void)
 	tcase_add_test(tcase, a_stopped_one_keeps_its_unit);
 	tcase_add_test(tcase, a_child_releases_what_its_parent_has);
 	tcase_add_test(tcase, nobody_releases_for_the_dead);
+	tcase_add_loop_test(tcase, a_wait_set_is_woken, 0, 2);
 	tcase_add_loop_test(tcase, who_waits_leaves_when_the_handle_is_closed, 0, 2);
 	tcase_set_timeout(tcase, 120);
 	suite_add_tcase(suite, tcase);

@@ -9,6 +9,7 @@
 
 #include "obj/semaphore.h"
 #include "weir/handle.h"
+#include "weir/waitset.h"
 
 static const struct weir_semaphore_options bounded = {
 	.size = sizeof(bounded),
@@ -285,6 +286,43 @@ START_TEST(geometry_that_nobody_makes_is_refused)
 }
 END_TEST
 
+/* Whether the set says that there is a unit. */
+static bool reported(struct weir_waitset *set, int64_t deadline)
+{
+	struct weir_event event;
+	int result = weir_waitset_wait(set, &event, 1, 0, deadline);
+
+	ck_assert(result == 1 || result == -EAGAIN || result == -ETIMEDOUT);
+	if (result == 1) {
+		ck_assert_uint_eq(event.events, WEIR_IN);
+		ck_assert_ptr_eq(event.cookie, set);
+	}
+	return result == 1;
+}
+
+START_TEST(a_wait_set_says_whether_there_is_a_unit)
+{
+	struct weir_semaphore *a = make(1, _i ? &bounded : NULL), *b = copy(a);
+	struct weir_waitset *set;
+	uint64_t source;
+
+	ck_assert_int_eq(weir_waitset(&set, NULL), 0);
+	ck_assert_int_eq(weir_waitset_add_semaphore(set, NULL, set, &source), -EINVAL);
+	ck_assert_int_eq(weir_waitset_add_semaphore(set, a, set, &source), 0);
+	ck_assert_int_eq(weir_waitset_add_semaphore(set, a, set, &source), -EEXIST);
+	ck_assert(reported(set, 0));
+	ck_assert(reported(set, soon()));
+	ck_assert_int_eq(try(b), 0);
+	ck_assert(!reported(set, 0));
+	ck_assert(!reported(set, test_now() + 5000000));
+	ck_assert_int_eq(weir_semaphore_release(b, 1), 0);
+	ck_assert(reported(set, soon()));
+	weir_waitset_close(set);
+	weir_semaphore_close(a);
+	weir_semaphore_close(b);
+}
+END_TEST
+
 START_TEST(closed_nothing_is_left)
 {
 	struct weir_semaphore *warm = make(1, &bounded), *s;
@@ -320,6 +358,7 @@ int main(void)
 	tcase_add_test(tcase, an_imported_one_is_of_the_same_kind);
 	tcase_add_test(tcase, damage_is_ebadmsg);
 	tcase_add_test(tcase, geometry_that_nobody_makes_is_refused);
+	tcase_add_loop_test(tcase, a_wait_set_says_whether_there_is_a_unit, 0, 2);
 	tcase_add_test(tcase, closed_nothing_is_left);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);

@@ -36,6 +36,7 @@
 #include <weir/listener.h>
 #include <weir/pipe.h>
 #include <weir/queue.h>
+#include <weir/semaphore.h>
 #include <weir/value.h>
 
 #ifdef __cplusplus
@@ -126,6 +127,15 @@ WEIR_PUBLIC int weir_waitset_add_array(struct weir_waitset *set, struct weir_arr
 /** Wait for changes of a value: as weir_waitset_add_array(). */
 WEIR_PUBLIC int weir_waitset_add_value(struct weir_waitset *set, struct weir_value *value,
 				       void *cookie, uint64_t *ret_source);
+
+/**
+ * Wait for a unit of a semaphore: WEIR_IN while there is one. Those who wait for the same are all
+ * woken; the first to acquire has it, so acquire with a deadline of 0. Otherwise as
+ * weir_waitset_add_event(); that somebody has died who had one may be found a second later, too.
+ */
+WEIR_PUBLIC int weir_waitset_add_semaphore(struct weir_waitset *set,
+					   struct weir_semaphore *semaphore, void *cookie,
+					   uint64_t *ret_source);
 
 /**
  * Wait for clients: WEIR_IN while there is something to do for weir_accept(), which has to be
