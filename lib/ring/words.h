@@ -107,6 +107,12 @@ static inline void words_store(void *to, const void *from, size_t size)
 
 	for (; size > 0 && ((uintptr_t)t & (WORD - 1)); t += piece, f += piece, size -= piece)
 		piece = words_store_piece(t, f, size);
+	for (; size >= 4 * WORD; t += 4 * WORD, f += 4 * WORD, size -= 4 * WORD) {
+		words_store_8(t, f);
+		words_store_8(t + WORD, f + WORD);
+		words_store_8(t + 2 * WORD, f + 2 * WORD);
+		words_store_8(t + 3 * WORD, f + 3 * WORD);
+	}
 	for (; size >= WORD; t += WORD, f += WORD, size -= WORD)
 		words_store_8(t, f);
 	for (; size > 0; t += piece, f += piece, size -= piece)
@@ -122,6 +128,12 @@ static inline void words_load(void *to, const void *from, size_t size)
 
 	for (; size > 0 && ((uintptr_t)f & (WORD - 1)); t += piece, f += piece, size -= piece)
 		piece = words_load_piece(t, f, size);
+	for (; size >= 4 * WORD; t += 4 * WORD, f += 4 * WORD, size -= 4 * WORD) {
+		words_load_8(t, f);
+		words_load_8(t + WORD, f + WORD);
+		words_load_8(t + 2 * WORD, f + 2 * WORD);
+		words_load_8(t + 3 * WORD, f + 3 * WORD);
+	}
 	for (; size >= WORD; t += WORD, f += WORD, size -= WORD)
 		words_load_8(t, f);
 	for (; size > 0; t += piece, f += piece, size -= piece)
