@@ -89,6 +89,11 @@ int task_fork(void)
 }
 
 /* Sanitizers take a stack that is not theirs, and memory that two write, for mistakes. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #if WEIR_TSAN || defined(__SANITIZE_ADDRESS__)
 #define SPAWN_FLAGS (CLONE_VFORK | CLONE_PIDFD | SIGCHLD)
 #else
@@ -177,8 +182,9 @@ int task_await(int32_t pid)
 void task_reap(int pidfd, int32_t pid)
 {
 	int saved = errno, type = pidfd >= 0 ? P_PIDFD : P_PID, id = pidfd >= 0 ? pidfd : pid;
+	siginfo_t info;
 
-	while (syscall(SYS_waitid, type, id, NULL, WEXITED, NULL) < 0 && errno == EINTR)
+	while (syscall(SYS_waitid, type, id, &info, WEXITED, NULL) < 0 && errno == EINTR)
 		;
 	errno = saved;
 }

@@ -110,7 +110,7 @@ static void make_stream_calls(int result[SYS_CALL_COUNT])
 
 static void make_task_calls(int result[SYS_CALL_COUNT])
 {
-	char *const nothing[] = { NULL };
+	char *const nothing[] = { (char *)"x", NULL };
 	int fds[2], code;
 
 	result[SYS_CALL_FORK] = task_fork();
@@ -118,7 +118,7 @@ static void make_task_calls(int result[SYS_CALL_COUNT])
 		_exit(0);
 	if (result[SYS_CALL_FORK] > 0)
 		task_reap(-1, result[SYS_CALL_FORK]);
-	result[SYS_CALL_EXECUTE] = task_execute("", nothing, nothing);
+	result[SYS_CALL_EXECUTE] = task_execute("/nowhere", nothing, nothing + 1);
 	result[SYS_CALL_WAIT] = task_wait(-1, &code);
 	result[SYS_CALL_SIGNAL] = task_signal(-1, 0);
 	result[SYS_CALL_PIPE] = task_pipe(fds);
