@@ -97,11 +97,16 @@ static bool is_reported(const struct weir_event *events, int count)
 START_TEST(message_without_a_signal_is_found_by_a_set_that_is_quiet)
 {
 	struct weir_event event;
+	int result, tries = 20;
 
-	settle();
-	send_without_a_signal();
-	/* Otherwise this would be no test. */
-	ck_assert_int_eq(wait_for(&event, 1, MS), -ETIMEDOUT);
+	/* On a machine that is busy it may have looked already: that would be no test. */
+	do {
+		settle();
+		send_without_a_signal();
+		result = wait_for(&event, 1, MS);
+		ck_assert(result == -ETIMEDOUT || receive() == 0);
+	} while (result != -ETIMEDOUT && --tries > 0);
+	ck_assert_int_eq(result, -ETIMEDOUT);
 	ck_assert_int_eq(wait_for(&event, 1, 3 * SECOND), 1);
 	ck_assert_uint_eq(event.source, pipe_source);
 	ck_assert_int_eq(receive(), 0);

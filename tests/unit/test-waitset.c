@@ -581,7 +581,7 @@ START_TEST(sources_that_stay_ready_take_turns)
 	static uint32_t seen[MANY];
 	struct weir_event events[AT_ONCE];
 	/* Queues take their time to be made in an emulator. */
-	int n = MANY / (kernel_unavailable() ? 8 : LESS), least, most, rounds = 3;
+	int n = MANY / (kernel_unavailable() ? 32 : LESS), least, most, rounds = 3;
 
 	memset(seen, 0, sizeof(seen));
 	for (int i = 0; i < n; i++) {
