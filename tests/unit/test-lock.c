@@ -219,6 +219,26 @@ START_TEST(signal_ends_the_wait_only_if_that_was_asked_for)
 }
 END_TEST
 
+/* Without this all goes on, but slowly: sleepers look for themselves now and then. */
+START_TEST(giving_back_wakes_who_sleeps)
+{
+	struct weir_lock *other = lock_second(lock);
+	uint32_t *bell = &lock->shared.commons.control->lock.bell;
+
+	for (int way = 0; way < 3; way++) {
+		ck_assert_int_ge(weir_lock_acquire(way == 1 ? other : lock, 0, 0), 0);
+		/* As if somebody slept: who rings finds that nobody does. */
+		store_release(bell, BELL_ASLEEP);
+		switch (way) {
+		case 0: ck_assert_int_eq(weir_lock_release(lock), 0); break;
+		case 1: weir_lock_close(other); break;
+		default: shared_unlock(&lock->shared); break;
+		}
+		ck_assert_uint_eq(load_acquire(bell) & BELL_STATE, BELL_QUIET);
+	}
+}
+END_TEST
+
 /*
  * Recursive
  */
@@ -357,6 +377,7 @@ int main(void)
 	tcase_add_test(tcase,
 		       deadline_of_the_past_is_over_at_once_and_that_of_the_future_is_not_early);
 	tcase_add_test(tcase, signal_ends_the_wait_only_if_that_was_asked_for);
+	tcase_add_test(tcase, giving_back_wakes_who_sleeps);
 	tcase_add_test(tcase, handles_of_one_lock_are_told_apart);
 	tcase_add_test(tcase, closing_with_nothing_is_no_death);
 	tcase_add_loop_test(tcase, no_room_for_another_process_is_said, 0, 1);
@@ -367,6 +388,7 @@ int main(void)
 	tcase_add_test(recursive, depth_has_an_end);
 	tcase_add_test(recursive, depth_begins_anew_after_a_death);
 	tcase_add_test(recursive, lock_is_had_and_given_back);
+	tcase_add_test(recursive, giving_back_wakes_who_sleeps);
 	tcase_add_test(recursive, free_one_cannot_be_released);
 	tcase_add_loop_test(recursive, no_room_for_another_process_is_said, 1, 2);
 	suite_add_tcase(suite, recursive);
