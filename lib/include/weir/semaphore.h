@@ -94,7 +94,9 @@ WEIR_PUBLIC int weir_semaphore_acquire(struct weir_semaphore *semaphore, uint32_
  */
 WEIR_PUBLIC int weir_semaphore_release(struct weir_semaphore *semaphore, uint32_t count);
 
-/** How many units could be acquired now; -EINVAL: it is NULL. Any thread. Does not block. */
+/**
+ * How many units could be acquired now; -EINVAL: it is NULL; -EBADMSG. Any thread. Does not block.
+ */
 WEIR_PUBLIC int weir_semaphore_value(struct weir_semaphore *semaphore);
 
 /**
