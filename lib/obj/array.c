@@ -2,7 +2,6 @@
 #include "obj/array.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ALIGNMENT_SHIFT_MAX	12	/* the body begins with a page */
@@ -206,7 +205,7 @@ void weir_array_close(struct weir_array *array)
 {
 	if (!array)
 		return;
-	free(array->draft);
+	array_drop_draft(array, array->draft);
 	shared_close(&array->shared);
 }
 

@@ -9,6 +9,8 @@
 #ifndef WEIR_OBJ_ARRAY_H
 #define WEIR_OBJ_ARRAY_H
 
+#include <stddef.h>
+
 #include "mem/array-layout.h"
 #include "obj/lock.h"
 #include "obj/shared.h"
@@ -23,11 +25,14 @@
 #define ARRAY_CALL_FLAGS	(WEIR_INTR | WEIR_NOSPIN)
 #define ARRAY_BYTES_MAX		(UINT64_C(1) << 45)
 
+/* What is copied without an allocation. */
+#define ARRAY_SPARE_SIZE	256
+
 /* An update that was begun, in this process's memory. */
 struct array_draft {
 	uint64_t from;		/* bytes */
 	uint64_t size;
-	uint8_t *bytes;		/* in the same allocation */
+	uint8_t *bytes;		/* in the same allocation, or in the handle */
 	bool nested;		/* the lock was ours before */
 };
 
@@ -44,7 +49,11 @@ struct weir_array {
 	int64_t mended_at;		/* when a thread looked who has died */
 	/* Under the lock. */
 	struct array_draft *draft;
-	uint64_t drafter;		/* as in a lock's word */
+	uint64_t drafter;		/* as in a lock's word; 0: nobody */
+	/* A small one. */
+	struct array_draft spare;
+	uint64_t spare_taker;		/* who has it, also after his lock was released; 0 */
+	_Alignas(max_align_t) uint8_t spare_bytes[ARRAY_SPARE_SIZE];
 };
 
 struct weir_value {
@@ -82,6 +91,9 @@ static ALWAYS_INLINE bool array_is_mine(const struct weir_array *a, uint64_t *re
 {
 	return shared_sit(a->holder, ret_me) == 0 && lock_is_mine(&a->holder->lock, *ret_me);
 }
+
+/* Free a draft, or have the spare one be nobody's. */
+void array_drop_draft(struct weir_array *a, struct array_draft *d);
 
 /* The next one who acquires the lock is told that an owner has died. */
 void array_tell_next(struct weir_array *a);
@@ -121,33 +133,48 @@ void array_rouse(struct shared *s);
 uint32_t array_ready(struct shared *s);
 uint32_t *array_bell(struct shared *s);
 
+/* The same for @me, who is this thread. */
+static ALWAYS_INLINE void array_leave_as(struct weir_array *a, uint64_t me, bool nested)
+{
+	/* A plain one may have been released by another. */
+	if (!nested && lock_is_mine(&a->holder->lock, me))
+		lock_give(&a->holder->lock);
+}
+
+static ALWAYS_INLINE int array_enter_as(struct weir_array *a, uint64_t me, uint32_t flags,
+					int64_t deadline, bool *ret_nested)
+{
+	struct lock *lock = &a->holder->lock;
+	int result = 0;
+
+	*ret_nested = lock_is_mine(lock, me);
+	if (!*ret_nested)
+		result = lock_take(lock, me, flags, deadline);
+	if (unlikely(result >= 0 && !array_is_clear(a))) {
+		result = array_clear_up(a, result);
+		if (result < 0)
+			array_leave_as(a, me, *ret_nested);
+	}
+	return result;
+}
+
 static ALWAYS_INLINE void array_leave(struct weir_array *a, bool nested)
 {
 	uint64_t me;
 
-	/* A plain one may have been released by another. */
-	if (!nested && array_is_mine(a, &me))
-		lock_give(&a->holder->lock);
+	if (!nested && shared_sit(a->holder, &me) == 0)
+		array_leave_as(a, me, nested);
 }
 
 static ALWAYS_INLINE int array_enter(struct weir_array *a, uint32_t flags, int64_t deadline,
 				     bool *ret_nested)
 {
-	struct shared *holder = a->holder;
 	uint64_t me;
-	int result = shared_sit(holder, &me);
+	int result = shared_sit(a->holder, &me);
 
 	if (unlikely(result < 0))
 		return result;
-	*ret_nested = lock_is_mine(&holder->lock, me);
-	if (!*ret_nested)
-		result = lock_take(&holder->lock, me, flags, deadline);
-	if (unlikely(result >= 0 && !array_is_clear(a))) {
-		result = array_clear_up(a, result);
-		if (result < 0)
-			array_leave(a, *ret_nested);
-	}
-	return result;
+	return array_enter_as(a, me, flags, deadline, ret_nested);
 }
 
 /* Where elements are, in bytes: 0; -ERANGE, -EPROTO. */

@@ -157,6 +157,70 @@ START_TEST(what_one_has_begun_another_does_not_end)
 }
 END_TEST
 
+static uint32_t step;
+
+static void go_to(uint32_t number)
+{
+	store_release(&step, number);
+}
+
+static bool wait_for(uint32_t number)
+{
+	int64_t deadline = soon();
+
+	while (load_acquire(&step) != number)
+		if (test_now() > deadline)
+			return false;
+	return true;
+}
+
+static void *be_robbed(void *arg)
+{
+	struct weir_array *plain = arg;
+	int32_t *numbers;
+
+	CHECK(weir_array_begin(plain, 0, 0, 1, 0, 0, (void **)&numbers) == 0);
+	go_to(1);
+	CHECK(wait_for(2));
+	*numbers = 1;
+	CHECK(weir_array_commit(plain) == -EPERM);
+	CHECK(weir_array_commit(plain) == -EINVAL);
+	go_to(3);
+	return NULL;
+}
+
+/* A plain lock that was given can be released by others: the copies stay those of the two. */
+START_TEST(copy_of_who_was_robbed_is_not_shared)
+{
+	struct weir_array_options o = {
+		.size = sizeof(o), .type = WEIR_TYPE_INT32, .count = 1,
+	};
+	struct weir_array *plain;
+	int32_t *numbers, number;
+	pthread_t other;
+	void *result;
+
+	step = 0;
+	ck_assert_int_eq(weir_lock(&o.lock, NULL), 0);
+	ck_assert_int_eq(weir_array(&plain, &o), 0);
+	ck_assert_int_eq(pthread_create(&other, NULL, be_robbed, plain), 0);
+	ck_assert(wait_for(1));
+	ck_assert_int_eq(weir_array_release(plain), 0);
+	ck_assert_int_eq(weir_array_begin(plain, 0, 0, 1, 0, 0, (void **)&numbers), 0);
+	*numbers = 2;
+	go_to(2);
+	ck_assert(wait_for(3));
+	ck_assert_int_eq(*numbers, 2);
+	ck_assert_int_eq(weir_array_commit(plain), 0);
+	pthread_join(other, &result);
+	ck_assert_ptr_null(result);
+	ck_assert_int_eq(WEIR_ARRAY_GET(plain, 0, &number, 0, 0), 0);
+	ck_assert_int_eq(number, 2);
+	weir_array_close(plain);
+	weir_lock_close(o.lock);
+}
+END_TEST
+
 static pid_t sleeper;
 
 static void *wait_until_closed(void *arg)
@@ -194,6 +258,7 @@ int main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, what_threads_do_adds_up_and_is_never_torn);
 	tcase_add_test(tcase, what_one_has_begun_another_does_not_end);
+	tcase_add_test(tcase, copy_of_who_was_robbed_is_not_shared);
 	tcase_add_test(tcase, close_turns_out_who_waits);
 	suite_add_tcase(suite, tcase);
 	return test_main(suite);
