@@ -11,9 +11,16 @@
 #include "weir.h"
 
 #define COUNT		5
-#define BOUND		20000
-/* One who sleeps and looks has many instructions, and those that matter are few. */
+#define BOUND		100000
+/*
+ * One who sleeps and looks has many instructions, and those that matter are few. With those that
+ * AddressSanitizer adds they are more than 20000.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define RARER		128
+#else
 #define RARER		32
+#endif
 /* And of an addition those that matter are ten in a row. */
 #define OFTEN		5
 
