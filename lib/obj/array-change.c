@@ -90,7 +90,7 @@ void array_count_change(struct weir_array *a, bool marked)
 
 void array_settle(struct shared *s, uint32_t party, uint64_t word, bool died)
 {
-	struct weir_array *a = (struct weir_array *)s;
+	struct weir_array *a = array_of(s);
 	uint64_t *marks = marks_of(s, party), count = load_acquire(marks);	/* order: CHANGED */
 
 	(void)word;
@@ -106,14 +106,14 @@ void array_settle(struct shared *s, uint32_t party, uint64_t word, bool died)
 
 void array_rouse(struct shared *s)
 {
-	struct weir_array *a = (struct weir_array *)s;
+	struct weir_array *a = array_of(s);
 
 	bell_ring_all(&a->state->bell);
 }
 
 uint32_t *array_bell(struct shared *s)
 {
-	return &((struct weir_array *)s)->state->bell;
+	return &array_of(s)->state->bell;
 }
 
 static bool is_ready(const struct weir_array *a)
@@ -137,7 +137,7 @@ static bool mend_now_and_then(struct weir_array *a)
 /* Wait sets look once a second at what has been quiet: then at who has died, too. */
 uint32_t array_ready(struct shared *s)
 {
-	struct weir_array *a = (struct weir_array *)s;
+	struct weir_array *a = array_of(s);
 
 	return is_ready(a) || (mend_now_and_then(a) && is_ready(a)) ? WEIR_IN : 0;
 }

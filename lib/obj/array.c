@@ -84,7 +84,7 @@ static int check_value(const struct weir_commons_geometry *g, uint64_t size)
 
 static int opened(struct shared *s)
 {
-	struct weir_array *a = (struct weir_array *)s;
+	struct weir_array *a = array_of(s);
 	const struct weir_commons_geometry *g = &s->commons.geometry;
 	uint64_t bytes = bytes_of(g->count, g->element_size);
 

@@ -56,6 +56,12 @@ struct weir_array {
 	_Alignas(max_align_t) uint8_t spare_bytes[ARRAY_SPARE_SIZE];
 };
 
+/* The handle that begins with @s. */
+static inline struct weir_array *array_of(struct shared *s)
+{
+	return (void *)s;
+}
+
 struct weir_value {
 	struct weir_array array;
 };
