@@ -196,15 +196,14 @@ static int wait_asleep(struct tally_waiter *w)
 static int wait_awake_then_asleep(struct tally_waiter *w)
 {
 	struct shared *s = &w->object->shared;
-	uint32_t *sleepers = &s->private->sleepers;
 	int result = -EAGAIN;
 
-	add_seq(sleepers, 1);	/* order: CLOSING, before we look whether it is */
+	shared_visit(s);
 	if (s->lock.may_spin && !(w->flags & WEIR_NOSPIN))
 		result = spin(w);
 	if (result == -EAGAIN)
 		result = wait_asleep(w);
-	add_seq(sleepers, -1U);	/* order: CLOSING, to whoever closes: our last touch */
+	shared_depart(s);
 	return result;
 }
 
